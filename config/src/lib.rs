@@ -1,0 +1,19 @@
+//! `midge.toml`, `mosquitto.conf`, connector property files and the environment, made into one
+//! resolved [`Config`].
+//!
+//! A [`Config`] has nothing left to interpret: every default is filled in, every inherited option
+//! stands where it applies, and every value is in range. What was accepted but has no effect is
+//! listed in [`Config::notices`]; nothing is dropped in silence.
+
+mod error;
+mod resolved;
+mod secret;
+
+pub use error::{ConfigError, Notice, Origin};
+pub use resolved::{
+    Ack, Authentication, BindAddress, CertificateUsername, ClientProperties, Config, Connector,
+    ConnectorKind, Kafka, Limits, Listener, Log, LogDestination, LogFormat, LogTimestamp, LogTypes,
+    MqttUser, Oauth, OffsetReset, Persistence, SinkConnector, SocketDomain, SourceConnector, Tls,
+    TlsVersion, Tombstones,
+};
+pub use secret::Secret;

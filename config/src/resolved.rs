@@ -1,0 +1,71 @@
+//! The resolved configuration: plain data with every default filled in.
+//!
+//! The rest of the program reads only these types; it never sees a configuration file.
+
+mod connector;
+mod kafka;
+mod limits;
+mod listener;
+mod log;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use connector::{
+    Ack, Connector, ConnectorKind, MqttUser, OffsetReset, SinkConnector, SourceConnector,
+    Tombstones,
+};
+pub use kafka::{ClientProperties, Kafka, Oauth};
+pub use limits::Limits;
+pub use listener::{
+    Authentication, BindAddress, CertificateUsername, Listener, SocketDomain, Tls, TlsVersion,
+};
+pub use log::{Log, LogDestination, LogFormat, LogTimestamp, LogTypes};
+
+use crate::error::Notice;
+
+/// Everything the program was told, with nothing left to interpret.
+///
+/// It has no `Debug` because it holds secrets.
+#[derive(Clone)]
+pub struct Config {
+    /// The sockets to open, in the order they were written. Never empty.
+    pub listeners: Vec<Listener>,
+    /// What a client, a session and the process may take.
+    pub limits: Limits,
+    /// What is kept over a restart.
+    pub persistence: Persistence,
+    /// Where log lines go and which of them.
+    pub log: Log,
+    /// How often the `$SYS` topics are published; `None` publishes none.
+    pub sys_interval: Option<Duration>,
+    /// The user to change to when started as root.
+    pub user: Option<String>,
+    /// The file the process id is written to.
+    pub pid_file: Option<PathBuf>,
+    /// Worker threads, a shard each; at least 1.
+    pub workers: usize,
+    /// Log a line when a client connects and when it goes.
+    pub connection_messages: bool,
+    /// Set `TCP_NODELAY` on client sockets.
+    pub set_tcp_nodelay: bool,
+    /// How to reach Kafka; used when there is a connector.
+    pub kafka: Kafka,
+    /// The bridge's connectors, names unique.
+    pub connectors: Vec<Connector>,
+    /// Lines to log once: `not supported yet: …` and `ignored: …`.
+    pub notices: Vec<Notice>,
+    /// Every configuration file that was read, included ones too.
+    pub files: Vec<PathBuf>,
+}
+
+/// What is kept over a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Persistence {
+    /// Keep sessions, queues and retained messages on disk.
+    pub enabled: bool,
+    /// The directory for it.
+    pub location: PathBuf,
+    /// The name of a Mosquitto database in that directory, to be imported at the first start.
+    pub file: PathBuf,
+}

@@ -1,0 +1,52 @@
+//! Every limit on what a client, a session and the process may take, with its default and reason.
+//!
+//! Nothing in the program grows without a number from here.
+
+use std::time::Duration;
+
+/// What a client, a session and the process may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Clients connected at once over all listeners; `None` leaves it to file descriptors.
+    pub max_connections: Option<usize>,
+    /// The largest packet accepted, and told to MQTT 5 clients as Maximum Packet Size.
+    pub max_packet_size: usize,
+    /// The largest payload accepted in a PUBLISH; `None` leaves it to `max_packet_size`.
+    pub message_size_limit: Option<usize>,
+    /// QoS 1 and 2 messages in flight toward one client, within its own Receive Maximum.
+    pub max_inflight_messages: u16,
+    /// Bytes of QoS 1 and 2 payload in flight toward one client; `None` is no limit.
+    pub max_inflight_bytes: Option<usize>,
+    /// QoS 1 and 2 messages waiting for one session beyond those in flight; `None` is no limit.
+    pub max_queued_messages: Option<usize>,
+    /// Bytes of payload waiting for one session beyond those in flight; `None` is no limit.
+    pub max_queued_bytes: Option<usize>,
+    /// Queue QoS 0 messages too for a session that is offline.
+    pub queue_qos0_messages: bool,
+    /// The longest keep alive; a client that asks for more, or for none, is told this one
+    /// (MQTT 5) or refused (3.x). `None` is no limit.
+    pub max_keepalive: Option<u16>,
+    /// A session without a client ends after this time at the latest; `None` is never.
+    pub persistent_client_expiration: Option<Duration>,
+    /// Accept retained messages.
+    pub retain_available: bool,
+    /// QoS 1 and 2 messages a client may have unacknowledged toward the broker.
+    /// More than `max_inflight_messages`, so that acknowledgements can be grouped.
+    pub receive_maximum: u16,
+    /// Bytes of messages held in memory over the whole process.
+    pub memory_limit: usize,
+    /// From accepting a socket to a complete, authenticated CONNECT.
+    pub connect_timeout: Duration,
+    /// Sockets accepted whose CONNECT is not through yet.
+    pub max_half_open_connections: usize,
+    /// The largest CONNECT accepted, since its sender is not known yet.
+    pub max_connect_size: usize,
+    /// Subscriptions of one session.
+    pub max_subscriptions: usize,
+    /// Levels of a topic name or filter.
+    pub max_topic_levels: usize,
+    /// Threads that hash passwords.
+    pub password_threads: usize,
+    /// Log-ins waiting for one of those threads; more are answered "server busy".
+    pub max_waiting_logins: usize,
+}
