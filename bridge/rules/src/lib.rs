@@ -1,0 +1,23 @@
+//! What a rule of the bridge does to a message: templates, Kafka topics, keys, headers, trails.
+//!
+//! A *source* rule makes a Kafka record of an MQTT publish ([`SourceRule`]), a *sink* rule makes an
+//! MQTT publish of a Kafka record ([`SinkRule`]). Both are compiled once, with every mistake told by
+//! column, and then applied to each message.
+//!
+//! Invariant: nothing here does IO, keeps state between messages, or knows a Kafka client; a
+//! message that cannot be mapped is a [`Refusal`] with the reason code its publisher is told, never
+//! a panic and never a guess.
+
+mod headers;
+mod kafka_topic;
+mod refusal;
+mod sink;
+mod source;
+mod template;
+
+pub use headers::{CLIENT_ID, QOS, RETAIN, TOPIC, TRAIL, TRAIL_MAX, is_own};
+pub use kafka_topic::{InvalidKafkaTopic, KAFKA_TOPIC_MAX, check_kafka_topic};
+pub use refusal::Refusal;
+pub use sink::{InvalidSinkRule, Outcome, Publish, Record, SinkRule, Tombstone};
+pub use source::{InvalidSourceRule, Message, RecordBuffer, SourceRule};
+pub use template::TemplateError;

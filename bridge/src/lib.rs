@@ -1,0 +1,1 @@
+//! The Kafka bridge: connectors, producers and consumers in the broker's process.
