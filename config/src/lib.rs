@@ -5,11 +5,23 @@
 //! stands where it applies, and every value is in range. What was accepted but has no effect is
 //! listed in [`Config::notices`]; nothing is dropped in silence.
 
+mod connector_file;
+mod draft;
 mod error;
+mod filter;
+mod kafka_properties;
+mod load;
+mod midge_toml;
+mod mosquitto;
+mod nearest;
+mod properties;
+mod resolve;
 mod resolved;
 mod secret;
+mod settings;
 
 pub use error::{ConfigError, Notice, Origin};
+pub use load::{Sources, load};
 pub use resolved::{
     Ack, Authentication, BindAddress, CertificateUsername, ClientProperties, Config, Connector,
     ConnectorKind, Kafka, Limits, Listener, Log, LogDestination, LogFormat, LogTimestamp, LogTypes,

@@ -69,3 +69,9 @@ pub struct Persistence {
     /// The name of a Mosquitto database in that directory, to be imported at the first start.
     pub file: PathBuf,
 }
+
+impl Default for Persistence {
+    fn default() -> Self {
+        Self { enabled: false, location: PathBuf::from("."), file: PathBuf::from("mosquitto.db") }
+    }
+}

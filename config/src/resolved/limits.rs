@@ -45,8 +45,42 @@ pub struct Limits {
     pub max_subscriptions: usize,
     /// Levels of a topic name or filter.
     pub max_topic_levels: usize,
-    /// Threads that hash passwords.
+    /// Threads that hash passwords; at least 1.
     pub password_threads: usize,
     /// Log-ins waiting for one of those threads; more are answered "server busy".
     pub max_waiting_logins: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: None,
+            // Mosquitto's own since 2.1: a stranger cannot make the broker hold 256 MB.
+            max_packet_size: 2_000_000,
+            message_size_limit: None,
+            max_inflight_messages: 20,
+            max_inflight_bytes: None,
+            max_queued_messages: Some(1000),
+            max_queued_bytes: None,
+            queue_qos0_messages: false,
+            max_keepalive: None,
+            persistent_client_expiration: None,
+            retain_available: true,
+            receive_maximum: 1024,
+            // Holds the queues of a gateway's devices and leaves room on a machine of 1 GB.
+            memory_limit: 512 << 20,
+            // A TLS handshake and CONNECT over a mobile network take a few seconds.
+            connect_timeout: Duration::from_secs(10),
+            // A reconnect storm fits; a flood of silent sockets does not eat all descriptors.
+            max_half_open_connections: 4096,
+            // User name, password and will of ordinary size; five fields of 64 KB do not come.
+            max_connect_size: 128 << 10,
+            max_subscriptions: 65_536,
+            // As Mosquitto: real topics have some ten levels.
+            max_topic_levels: 200,
+            password_threads: 0,
+            // At some ten milliseconds a hash, more would wait past `connect_timeout` anyway.
+            max_waiting_logins: 1024,
+        }
+    }
 }

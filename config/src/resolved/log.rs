@@ -49,6 +49,55 @@ pub struct LogTypes {
     pub debug: bool,
 }
 
+impl LogTypes {
+    /// No line at all.
+    pub const NONE: Self = Self {
+        error: false,
+        warning: false,
+        notice: false,
+        information: false,
+        subscribe: false,
+        unsubscribe: false,
+        debug: false,
+    };
+
+    /// Every line.
+    pub const ALL: Self = Self {
+        error: true,
+        warning: true,
+        notice: true,
+        information: true,
+        subscribe: true,
+        unsubscribe: true,
+        debug: true,
+    };
+
+    /// Adds a type by its name in `mosquitto.conf`; `none` removes all. WebSockets have no lines
+    /// of their own. Returns whether the name is known.
+    pub(crate) fn include(&mut self, name: &str) -> bool {
+        match name {
+            "error" => self.error = true,
+            "warning" => self.warning = true,
+            "notice" => self.notice = true,
+            "information" => self.information = true,
+            "subscribe" => self.subscribe = true,
+            "unsubscribe" => self.unsubscribe = true,
+            "debug" => self.debug = true,
+            "websockets" => {}
+            "all" => *self = Self::ALL,
+            "none" => *self = Self::NONE,
+            _ => return false,
+        }
+        true
+    }
+}
+
+impl Default for LogTypes {
+    fn default() -> Self {
+        Self { error: true, warning: true, notice: true, information: true, ..Self::NONE }
+    }
+}
+
 /// What stands before a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogTimestamp {

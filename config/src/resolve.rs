@@ -1,0 +1,78 @@
+//! From what was said to what holds: fills in defaults and checks that the parts fit together.
+//!
+//! Every mistake is found before any is returned.
+
+mod bridge;
+mod listener;
+
+use std::num::NonZero;
+
+use crate::draft::Draft;
+use crate::error::ConfigError;
+use crate::resolved::{Config, Log, LogDestination, LogTimestamp, LogTypes};
+
+/// Resolves a draft; `ports` and `verbose` come from the command line.
+pub(crate) fn resolve(
+    mut draft: Draft,
+    ports: &[u16],
+    verbose: bool,
+) -> Result<Config, Vec<ConfigError>> {
+    let listeners = listener::resolve(&mut draft, ports);
+    let kafka = bridge::kafka(&mut draft);
+    let connectors = bridge::connectors(&mut draft);
+    bridge::remote_hosts(&mut draft, &listeners);
+    if draft.persistence.enabled {
+        let origin = draft.said("persistence.enabled");
+        let message = "not supported yet: persistence: sessions, queues and retained messages live \
+                       in memory and end with the process";
+        draft.notice(&origin, message);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let mut limits = draft.limits.clone();
+    if limits.password_threads == 0 {
+        limits.password_threads = (cores / 4).max(1);
+    }
+    limits.max_connect_size = limits.max_connect_size.min(limits.max_packet_size);
+    if !draft.errors.is_empty() {
+        draft.errors.sort();
+        draft.errors.dedup();
+        return Err(draft.errors);
+    }
+    let log = log(&draft, verbose);
+    Ok(Config {
+        listeners,
+        limits,
+        persistence: draft.persistence,
+        log,
+        sys_interval: draft.broker.sys_interval,
+        user: draft.broker.user,
+        pid_file: draft.broker.pid_file,
+        workers: if draft.broker.workers == 0 { cores } else { draft.broker.workers },
+        connection_messages: draft.broker.connection_messages,
+        set_tcp_nodelay: draft.broker.set_tcp_nodelay,
+        kafka,
+        connectors,
+        notices: draft.notices,
+        files: draft.files,
+    })
+}
+
+/// `-v` adds standard error and every type.
+fn log(draft: &Draft, verbose: bool) -> Log {
+    let said = &draft.log;
+    let mut destinations = said.destinations.clone().unwrap_or(vec![LogDestination::Stderr]);
+    if verbose && !destinations.contains(&LogDestination::Stderr) {
+        destinations.push(LogDestination::Stderr);
+    }
+    let timestamp = match &said.timestamp_format {
+        _ if !said.timestamp => LogTimestamp::None,
+        Some(pattern) => LogTimestamp::Format(pattern.clone()),
+        None => LogTimestamp::Unix,
+    };
+    Log {
+        destinations,
+        types: if verbose { LogTypes::ALL } else { said.types },
+        timestamp,
+        format: said.format,
+    }
+}

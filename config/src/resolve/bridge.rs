@@ -1,0 +1,255 @@
+//! Kafka's properties and the connectors: named options, tables and defaults made one.
+//!
+//! A protected connection never falls back to an unprotected one because a word was left out.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::draft::{ConnectorDraft, Draft};
+use crate::error::Origin;
+use crate::kafka_properties;
+use crate::resolved::{
+    BindAddress, ClientProperties, Connector, ConnectorKind, Kafka, Listener, MqttUser, Oauth,
+    SinkConnector, SourceConnector,
+};
+
+/// How Kafka is reached.
+pub(super) fn kafka(draft: &mut Draft) -> Kafka {
+    let named = std::mem::take(&mut draft.kafka.plain);
+    let secret = std::mem::take(&mut draft.kafka.secret);
+    let named = ClientProperties {
+        plain: named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        secret: secret.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+    };
+    let origin = draft.said("kafka.properties");
+    let table = std::mem::take(&mut draft.kafka.properties);
+    let mut client = named.overridden(&sorted(draft, &origin, "kafka.properties", table));
+    client.plain.entry("client.id".to_owned()).or_insert_with(|| "midge".to_owned());
+    if client.plain.get("bootstrap.servers").is_none_or(String::is_empty) {
+        client.plain.insert("bootstrap.servers".to_owned(), "localhost:9092".to_owned());
+        if !draft.connectors.is_empty() {
+            let message =
+                "kafka.bootstrap_servers is not set: localhost:9092, as Kafka Connect has it";
+            draft.notice(&Origin::Whole, message);
+        }
+    }
+    protection(draft, &mut client);
+    let oauth = oauth(draft, &client);
+    Kafka { client, oauth }
+}
+
+/// `security.protocol` when nobody wrote it, and what log-in needs.
+fn protection(draft: &mut Draft, client: &mut ClientProperties) {
+    let sasl = client.plain.get("sasl.mechanism").cloned();
+    let tls = client.plain.keys().chain(client.secret.keys()).any(|name| name.starts_with("ssl."));
+    let protocol = client.plain.entry("security.protocol".to_owned()).or_insert_with(|| {
+        let protocol = match (&sasl, tls) {
+            (Some(_), _) => "SASL_SSL",
+            (None, true) => "SSL",
+            (None, false) => "PLAINTEXT",
+        };
+        protocol.to_owned()
+    });
+    let protocol = protocol.to_ascii_uppercase();
+    let origin = draft.said("kafka.security_protocol");
+    if tls && !protocol.ends_with("SSL") {
+        let message = format!("found {protocol} beside options of TLS, expected SSL or SASL_SSL");
+        draft.error(&origin, "kafka.security_protocol", message);
+    }
+    match &sasl {
+        Some(_) if !protocol.starts_with("SASL_") => {
+            let message = format!(
+                "found {protocol} beside sasl_mechanism, expected SASL_SSL or SASL_PLAINTEXT"
+            );
+            draft.error(&origin, "kafka.security_protocol", message);
+        }
+        None if protocol.starts_with("SASL_") => {
+            let message = "is missing, expected one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, \
+                           OAUTHBEARER";
+            draft.error(&origin, "kafka.sasl_mechanism", message);
+        }
+        _ => {}
+    }
+    if sasl.as_deref().is_some_and(|name| name == "PLAIN" || name.starts_with("SCRAM-")) {
+        let origin = draft.said("kafka.sasl_mechanism");
+        if !client.plain.contains_key("sasl.username") {
+            draft.error(&origin, "kafka.sasl_username", "is missing");
+        }
+        if !client.secret.contains_key("sasl.password") {
+            draft.error(&origin, "kafka.sasl_password", "is missing");
+        }
+    }
+    let certificate = client.plain.contains_key("ssl.certificate.location");
+    if certificate != client.plain.contains_key("ssl.key.location") {
+        let (found, missing) = if certificate {
+            ("ssl_certificate", "ssl_key")
+        } else {
+            ("ssl_key", "ssl_certificate")
+        };
+        let origin = draft.said(&format!("kafka.{found}"));
+        let message = format!("found without {missing}, expected both");
+        draft.error(&origin, &format!("kafka.{found}"), message);
+    }
+}
+
+fn oauth(draft: &mut Draft, client: &ClientProperties) -> Option<Oauth> {
+    if client.plain.get("sasl.mechanism").is_none_or(|name| name != "OAUTHBEARER") {
+        if draft.oauth.client_id.is_some() || draft.oauth.token_endpoint.is_some() {
+            let origin = draft.said("kafka.oauth.client_id");
+            draft.error(&origin, "kafka.oauth", "found without sasl_mechanism = \"OAUTHBEARER\"");
+        }
+        return None;
+    }
+    let origin = draft.said("kafka.sasl_mechanism");
+    let said = std::mem::take(&mut draft.oauth);
+    for (missing, key) in [
+        (said.client_id.is_none(), "client_id"),
+        (said.client_secret.is_none(), "client_secret"),
+        (said.token_endpoint.is_none(), "token_endpoint"),
+    ] {
+        if missing {
+            draft.error(&origin, &format!("kafka.oauth.{key}"), "is missing");
+        }
+    }
+    let endpoint = said.token_endpoint.as_deref().unwrap_or_default();
+    let host = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
+    if said.token_endpoint.is_some() && host.is_none_or(str::is_empty) {
+        let origin = draft.said("kafka.oauth.token_endpoint");
+        // An address may carry a token in its query: it is not shown.
+        let message = "expected an address that begins with https:// or http://";
+        draft.error(&origin, "kafka.oauth.token_endpoint", message);
+    }
+    Some(Oauth {
+        client_id: said.client_id?,
+        client_secret: said.client_secret?,
+        token_endpoint: said.token_endpoint?,
+        scope: said.scope,
+        ca: said.ca,
+    })
+}
+
+/// Sorts properties and reports those that are refused.
+fn sorted(
+    draft: &mut Draft,
+    origin: &Origin,
+    path: &str,
+    table: BTreeMap<String, String>,
+) -> ClientProperties {
+    let (sorted, refused) = kafka_properties::sort(table);
+    for (name, reason) in refused {
+        draft.error(origin, &format!("{path}.\"{name}\""), format!("is refused: {reason}"));
+    }
+    sorted
+}
+
+/// The connectors, names unique.
+pub(super) fn connectors(draft: &mut Draft) -> Vec<Connector> {
+    let mut names: BTreeMap<String, Origin> = BTreeMap::new();
+    let mut resolved = Vec::new();
+    for said in std::mem::take(&mut draft.connectors) {
+        if let Some(first) = names.insert(said.name.clone(), said.origin.clone()) {
+            let message = format!("found a second time, the first stands at {first}");
+            draft.error(&said.origin, &format!("connector {}", said.name), message);
+        }
+        resolved.extend(connector(draft, said));
+    }
+    resolved
+}
+
+fn connector(draft: &mut Draft, mut said: ConnectorDraft) -> Option<Connector> {
+    let path = format!("connectors.{}", said.name);
+    let origin = said.said("properties");
+    let table = std::mem::take(&mut said.properties);
+    let overrides = sorted(draft, &origin, &format!("{path}.properties"), table);
+    let user = match (&said.mqtt_user, &said.mqtt_password) {
+        (Some(name), password) => Some(MqttUser { name: name.clone(), password: password.clone() }),
+        (None, Some(_)) => {
+            let origin = said.said("mqtt_password");
+            draft.error(&origin, &format!("{path}.mqtt_password"), "found without mqtt_user");
+            None
+        }
+        (None, None) => None,
+    };
+    let kind = if said.sink? {
+        ConnectorKind::Sink(sink(draft, &path, &said)?)
+    } else {
+        ConnectorKind::Source(source(draft, &path, &said)?)
+    };
+    Some(Connector { name: said.name, origin: said.origin, user, overrides, kind })
+}
+
+fn source(draft: &mut Draft, path: &str, said: &ConnectorDraft) -> Option<SourceConnector> {
+    if said.mqtt_filters.is_empty() {
+        let message = "is missing, expected one topic filter or more";
+        draft.error(&said.said("mqtt_filters"), &format!("{path}.mqtt_filters"), message);
+    }
+    for filter in &said.mqtt_filters {
+        if let Err(problem) = crate::filter::check(filter) {
+            let message = format!("found {}, {problem}", crate::settings::quoted(filter));
+            draft.error(&said.said("mqtt_filters"), &format!("{path}.mqtt_filters"), message);
+        }
+    }
+    let Some(kafka_topic) = said.kafka_topic.clone() else {
+        let message = "is missing, expected a Kafka topic or a template";
+        draft.error(&said.origin, &format!("{path}.kafka_topic"), message);
+        return None;
+    };
+    Some(SourceConnector {
+        mqtt_filters: said.mqtt_filters.clone(),
+        kafka_topic,
+        key: said.key.clone().unwrap_or_else(|| "${topic}".to_owned()),
+        headers: said.headers,
+        ack: said.ack,
+        buffer_bytes: said.buffer_bytes,
+        buffer_messages: said.buffer_messages,
+    })
+}
+
+fn sink(draft: &mut Draft, path: &str, said: &ConnectorDraft) -> Option<SinkConnector> {
+    if said.kafka_topics.is_empty() {
+        let message = "is missing, expected one Kafka topic or more";
+        draft.error(&said.said("kafka_topics"), &format!("{path}.kafka_topics"), message);
+        return None;
+    }
+    Some(SinkConnector {
+        kafka_topics: said.kafka_topics.clone(),
+        group_id: said.group_id.clone().unwrap_or_else(|| format!("midge-{}", said.name)),
+        mqtt_topic: said.mqtt_topic.clone().unwrap_or_else(|| "${topic}".to_owned()),
+        qos: said.qos,
+        retain: said.retain,
+        tombstones: said.tombstones,
+        offset_reset: said.offset_reset,
+        max_inflight_messages: said.max_inflight_messages,
+    })
+}
+
+/// Hosts that connector files name must be this broker.
+pub(super) fn remote_hosts(draft: &mut Draft, listeners: &[Listener]) {
+    let local_hosts = std::mem::take(&mut draft.bridge.local_hosts);
+    for named in std::mem::take(&mut draft.remote_hosts) {
+        let declared = local_hosts.iter().any(|host| host.eq_ignore_ascii_case(&named.host));
+        let loopback = is_loopback(&named.host);
+        let reached = |listener: &Listener| {
+            let bound = matches!(&listener.bind, BindAddress::Host(host)
+                if host.eq_ignore_ascii_case(&named.host));
+            listener.port == named.port && (loopback || bound)
+        };
+        if !declared && !listeners.iter().any(reached) {
+            let mut ports: Vec<String> = listeners.iter().map(|l| l.port.to_string()).collect();
+            ports.dedup();
+            let message = format!(
+                "found {}:{}, expected this broker: localhost with port {}, or a name of \
+                 bridge.local_hosts; remote brokers are not supported yet",
+                named.host,
+                named.port,
+                ports.join(" or ")
+            );
+            draft.error(&named.origin, named.key, message);
+        }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
