@@ -1,0 +1,104 @@
+//! A client's session (4.1): what outlives its connections.
+//!
+//! Held in memory; where the store comes, what [`Outbound`] keeps and what `subscriptions` and
+//! `inbound` hold is written through the shard's commits. Nothing here knows of a socket.
+
+mod outbound;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use midge_codec::{PacketId, SubscriptionIdentifier, SubscriptionOptions, TopicFilter, Will};
+
+use crate::DutyId;
+use crate::message::{Client, Message};
+use crate::settings::Verdict;
+use crate::timers::Timer;
+
+pub(crate) use outbound::{Acknowledged, Delivery, Identifiers, Inflight, Outbound, Push};
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) client: Arc<Client>,
+    /// Tells sessions that used the same slot apart.
+    pub(crate) incarnation: u32,
+    /// The slot of its connection, while it has one.
+    pub(crate) connection: Option<u32>,
+    /// How long it lives without a connection; `None`: for ever.
+    pub(crate) expiry: Option<Duration>,
+    /// When it ends, while it has no connection.
+    pub(crate) expiry_timer: Option<Timer>,
+    pub(crate) subscriptions: BTreeMap<TopicFilter, Subscription>,
+    pub(crate) outbound: Outbound,
+    /// QoS 2 packet ids not released yet, and publishes whose duty is open.
+    pub(crate) inbound: BTreeMap<PacketId, Inbound>,
+    pub(crate) will: Option<Box<Will>>,
+    /// When a will that waits goes out.
+    pub(crate) will_timer: Option<Timer>,
+    /// Messages it did not get.
+    pub(crate) dropped: u64,
+    /// Whether its queue is overflowing: one warning an episode.
+    pub(crate) overflowing: bool,
+    /// The publish that was routed to it last, and its place among that publish's targets: merges
+    /// overlapping subscriptions.
+    pub(crate) mark: (u64, u32),
+}
+
+/// One subscription of a session.
+#[derive(Clone, Debug)]
+pub(crate) struct Subscription {
+    pub(crate) options: SubscriptionOptions,
+    pub(crate) identifier: Option<SubscriptionIdentifier>,
+    pub(crate) verdict: Verdict,
+}
+
+/// A QoS 1 or 2 publish of the client that is not finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inbound {
+    /// Its acknowledgement waits for a duty.
+    Duty(DutyId),
+    /// QoS 2: PUBREC is out, PUBREL has not come ([MQTT-4.3.3-10]).
+    AwaitPubrel,
+}
+
+impl Session {
+    pub(crate) fn new(client: Arc<Client>, incarnation: u32) -> Session {
+        Session {
+            client,
+            incarnation,
+            connection: None,
+            expiry: Some(Duration::ZERO),
+            expiry_timer: None,
+            subscriptions: BTreeMap::new(),
+            outbound: Outbound::default(),
+            inbound: BTreeMap::new(),
+            will: None,
+            will_timer: None,
+            dropped: 0,
+            overflowing: false,
+            mark: (0, 0),
+        }
+    }
+
+    /// Whether it is kept when its connection ends.
+    pub(crate) fn outlives_connection(&self) -> bool {
+        self.expiry != Some(Duration::ZERO)
+    }
+}
+
+/// What is sent of a message: its QoS and flags toward one receiver.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    pub(crate) qos: midge_codec::QoS,
+    pub(crate) retain: bool,
+    pub(crate) identifiers: Identifiers,
+    /// The shared subscription it was taken from, as the client wrote it.
+    pub(crate) shared: Option<Arc<TopicFilter>>,
+}
+
+impl Shape {
+    pub(crate) fn of(self, message: Arc<Message>) -> Delivery {
+        Delivery { message, shape: self }
+    }
+}

@@ -1,0 +1,428 @@
+//! Messages on their way to one client: in flight, waiting, and retained ones still to be sent.
+//!
+//! Packet ids follow from a sequence, `(sequence - 1) % 65535 + 1`, and slots in flight stand in
+//! its order: an acknowledgement finds its slot by arithmetic, resending keeps the order, and an id
+//! is never in use twice because the slots never span more than 65,535.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use midge_codec::{PacketId, QoS, SubscriptionIdentifier, TopicFilter};
+
+use super::Shape;
+use crate::message::Message;
+use crate::settings::Limits;
+
+const PACKET_IDS: u64 = 65_535;
+
+/// The Subscription Identifiers a delivery carries ([MQTT-3.3.4-3]).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Identifiers {
+    #[default]
+    None,
+    One(SubscriptionIdentifier),
+    Many(Box<[SubscriptionIdentifier]>),
+}
+
+impl Identifiers {
+    pub(crate) fn as_slice(&self) -> &[SubscriptionIdentifier] {
+        match self {
+            Identifiers::None => &[],
+            Identifiers::One(one) => std::slice::from_ref(one),
+            Identifiers::Many(many) => many,
+        }
+    }
+
+    pub(crate) fn add(&mut self, identifier: Option<SubscriptionIdentifier>) {
+        let Some(identifier) = identifier else { return };
+        *self = match std::mem::take(self) {
+            Identifiers::None => Identifiers::One(identifier),
+            more => {
+                let mut all = more.as_slice().to_vec();
+                all.push(identifier);
+                Identifiers::Many(all.into())
+            }
+        };
+    }
+}
+
+/// A message for one receiver.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) message: Arc<Message>,
+    pub(crate) shape: Shape,
+}
+
+/// A slot in flight.
+#[derive(Clone, Debug)]
+pub(crate) enum Inflight {
+    /// QoS 1: PUBLISH is out.
+    AwaitPuback(Delivery),
+    /// QoS 2: PUBLISH is out.
+    AwaitPubrec(Delivery),
+    /// QoS 2: PUBREL is out, the message is the receiver's ([MQTT-4.3.3-6]).
+    AwaitPubcomp,
+    /// Finished before an earlier slot.
+    Done,
+}
+
+/// What an acknowledgement did.
+#[derive(Debug)]
+pub(crate) enum Acknowledged {
+    /// The exchange has ended.
+    Finished,
+    /// PUBREL is due.
+    Release,
+    /// No such packet id, or not in this state.
+    Unknown,
+}
+
+/// What became of a message put in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Push {
+    Queued,
+    /// The queue is at its limit: this message is dropped, as Mosquitto does.
+    Full,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Outbound {
+    /// Sequence of the first slot; the next one to be given is this plus the slots.
+    first: u64,
+    slots: VecDeque<Inflight>,
+    /// Slots that are not [`Inflight::Done`].
+    open: usize,
+    /// So many slots, from the first, have been sent on the present connection; the others were
+    /// sent on an earlier one and wait for room in the window.
+    sent: usize,
+    /// The open ones among them.
+    sent_open: usize,
+    queue: VecDeque<Delivery>,
+    queue_bytes: usize,
+    queued_qos0: usize,
+    /// Retained messages of new subscriptions: sent as there is room, not counted as queued.
+    retained: VecDeque<Delivery>,
+}
+
+fn packet_id(sequence: u64) -> PacketId {
+    // Sequences start at 0 here, so this is `(seq - 1) % 65535 + 1` of one that starts at 1.
+    PacketId::new((sequence % PACKET_IDS) as u16 + 1).expect("1 to 65,535")
+}
+
+impl Outbound {
+    /// QoS 1 and 2 messages under way.
+    pub(crate) fn inflight(&self) -> usize {
+        self.open
+    }
+
+    /// Messages that wait.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Bytes of them.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.queue_bytes
+    }
+
+    /// Retained messages still to be sent.
+    pub(crate) fn retained(&self) -> usize {
+        self.retained.len()
+    }
+
+    /// Whether a message of this QoS must wait behind others.
+    pub(crate) fn must_wait(&self, qos: QoS, window: usize) -> bool {
+        match qos {
+            QoS::AtMostOnce => self.queued_qos0 > 0,
+            _ => self.queue.len() > self.queued_qos0 || !self.has_room(window),
+        }
+    }
+
+    /// Whether another QoS 1 or 2 message may be sent ([MQTT-3.3.4-9]).
+    fn has_room(&self, window: usize) -> bool {
+        self.sent == self.slots.len()
+            && self.open < window
+            && (self.slots.len() as u64) < PACKET_IDS
+    }
+
+    /// Puts a QoS 1 or 2 message in flight and gives its packet id.
+    pub(crate) fn start(&mut self, delivery: Delivery) -> PacketId {
+        let sequence = self.first + self.slots.len() as u64;
+        self.slots.push_back(match delivery.shape.qos {
+            QoS::ExactlyOnce => Inflight::AwaitPubrec(delivery),
+            _ => Inflight::AwaitPuback(delivery),
+        });
+        self.open += 1;
+        self.sent = self.slots.len();
+        self.sent_open += 1;
+        packet_id(sequence)
+    }
+
+    /// Puts a message in the queue, unless it is at its limit.
+    pub(crate) fn push(&mut self, delivery: Delivery, limits: &Limits) -> Push {
+        let bytes = delivery.message.bytes();
+        let count_full =
+            limits.max_queued_messages > 0 && self.queue.len() >= limits.max_queued_messages;
+        let bytes_full =
+            limits.max_queued_bytes > 0 && self.queue_bytes + bytes > limits.max_queued_bytes;
+        if count_full || bytes_full {
+            return Push::Full;
+        }
+        self.queue_bytes += bytes;
+        self.queued_qos0 += usize::from(delivery.shape.qos == QoS::AtMostOnce);
+        self.queue.push_back(delivery);
+        Push::Queued
+    }
+
+    /// Adds retained messages of a new subscription.
+    pub(crate) fn push_retained(&mut self, deliveries: impl Iterator<Item = Delivery>) {
+        self.retained.extend(deliveries);
+    }
+
+    /// The next message that may be sent now. Expired ones are dropped on the way and counted.
+    pub(crate) fn next(
+        &mut self,
+        window: usize,
+        now: Instant,
+        expired: &mut u64,
+    ) -> Option<Delivery> {
+        loop {
+            let room = self.has_room(window);
+            let sendable = |delivery: &Delivery| delivery.shape.qos == QoS::AtMostOnce || room;
+            let delivery = if self.queue.front().is_some_and(sendable) {
+                self.pop_queue()?
+            } else if self.retained.front().is_some_and(sendable) {
+                self.retained.pop_front()?
+            } else {
+                return None;
+            };
+            if !delivery.message.is_expired(now) {
+                return Some(delivery);
+            }
+            *expired += 1;
+        }
+    }
+
+    fn pop_queue(&mut self) -> Option<Delivery> {
+        let delivery = self.queue.pop_front()?;
+        self.queue_bytes -= delivery.message.bytes();
+        self.queued_qos0 -= usize::from(delivery.shape.qos == QoS::AtMostOnce);
+        Some(delivery)
+    }
+
+    /// PUBACK.
+    pub(crate) fn puback(&mut self, id: PacketId) -> Acknowledged {
+        match self.slot(id) {
+            Some(slot @ Inflight::AwaitPuback(_)) => {
+                *slot = Inflight::Done;
+                self.finish()
+            }
+            _ => Acknowledged::Unknown,
+        }
+    }
+
+    /// PUBREC; `refused`: its Reason Code was an error, which ends the exchange ([MQTT-4.4.0-2]).
+    pub(crate) fn pubrec(&mut self, id: PacketId, refused: bool) -> Acknowledged {
+        match self.slot(id) {
+            Some(slot @ Inflight::AwaitPubrec(_)) if refused => {
+                *slot = Inflight::Done;
+                self.finish()
+            }
+            Some(slot @ Inflight::AwaitPubrec(_)) => {
+                *slot = Inflight::AwaitPubcomp;
+                Acknowledged::Release
+            }
+            // A repeated PUBREC means our PUBREL was lost.
+            Some(Inflight::AwaitPubcomp) => Acknowledged::Release,
+            _ => Acknowledged::Unknown,
+        }
+    }
+
+    /// PUBCOMP.
+    pub(crate) fn pubcomp(&mut self, id: PacketId) -> Acknowledged {
+        match self.slot(id) {
+            Some(slot @ Inflight::AwaitPubcomp) => {
+                *slot = Inflight::Done;
+                self.finish()
+            }
+            _ => Acknowledged::Unknown,
+        }
+    }
+
+    fn slot(&mut self, id: PacketId) -> Option<&mut Inflight> {
+        let offset = (u64::from(id.get()) - 1 + PACKET_IDS - self.first % PACKET_IDS) % PACKET_IDS;
+        // What this connection has not been sent cannot be acknowledged on it.
+        self.slots.range_mut(..self.sent).nth(offset as usize)
+    }
+
+    fn finish(&mut self) -> Acknowledged {
+        self.open -= 1;
+        self.sent_open -= 1;
+        while let Some(Inflight::Done) = self.slots.front() {
+            self.slots.pop_front();
+            self.first += 1;
+            self.sent -= 1;
+        }
+        Acknowledged::Finished
+    }
+
+    /// A new connection: all that is in flight is to be sent again ([MQTT-4.4.0-1]).
+    pub(crate) fn rewind(&mut self) {
+        self.sent = 0;
+        self.sent_open = 0;
+    }
+
+    /// The next slot to be sent again, in the order they were first sent. A PUBLISH waits for room
+    /// in the window, which may be smaller than it was.
+    pub(crate) fn next_resend(&mut self, window: usize) -> Option<(PacketId, &Inflight)> {
+        while matches!(self.slots.get(self.sent)?, Inflight::Done) {
+            self.sent += 1;
+        }
+        let slot = self.slots.get(self.sent)?;
+        if !matches!(slot, Inflight::AwaitPubcomp) && self.sent_open >= window {
+            return None;
+        }
+        let id = packet_id(self.first + self.sent as u64);
+        self.sent += 1;
+        self.sent_open += 1;
+        Some((id, slot))
+    }
+
+    /// Takes waiting messages that `gone` picks out of queue and retained ones.
+    pub(crate) fn take_waiting(
+        &mut self,
+        mut gone: impl FnMut(&Delivery) -> bool,
+    ) -> Vec<Delivery> {
+        let mut taken = Vec::new();
+        let before = std::mem::take(&mut self.queue);
+        self.queue_bytes = 0;
+        self.queued_qos0 = 0;
+        for delivery in before {
+            if gone(&delivery) {
+                taken.push(delivery);
+            } else {
+                self.queue_bytes += delivery.message.bytes();
+                self.queued_qos0 += usize::from(delivery.shape.qos == QoS::AtMostOnce);
+                self.queue.push_back(delivery);
+            }
+        }
+        self.retained.retain(|delivery| !gone(delivery));
+        taken
+    }
+
+    /// Takes what was sent at QoS 1 for a shared subscription and not acknowledged: another member
+    /// gets it when this session ends (4.8.2).
+    pub(crate) fn take_shared_inflight(&mut self) -> Vec<Delivery> {
+        let mut taken = Vec::new();
+        for slot in &mut self.slots {
+            if let Inflight::AwaitPuback(delivery) = slot {
+                if delivery.shape.shared.is_some() {
+                    taken.push(delivery.clone());
+                }
+            }
+        }
+        taken
+    }
+
+    /// Drops retained messages that wait for a subscription which is being made again.
+    pub(crate) fn forget_retained(&mut self, filter: &TopicFilter) {
+        self.retained.retain(|delivery| !filter.matches(&delivery.message.topic));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Memory, Origin};
+    use bytes::Bytes;
+    use midge_codec::TopicName;
+
+    fn delivery(qos: QoS, number: u32) -> Delivery {
+        let message = Message::new(
+            TopicName::try_from("t").unwrap(),
+            Bytes::from(number.to_string()),
+            qos,
+            false,
+            None,
+            None,
+            0,
+            Origin::Broker,
+            Vec::new(),
+        )
+        .keep(&Memory::new(usize::MAX));
+        Shape { qos, retain: false, identifiers: Identifiers::None, shared: None }.of(message)
+    }
+
+    #[test]
+    fn packet_ids_wrap_past_65535_and_never_meet_one_in_use() {
+        let mut outbound = Outbound::default();
+        let first = outbound.start(delivery(QoS::AtLeastOnce, 0));
+        assert_eq!(first.get(), 1);
+        for number in 1..PACKET_IDS {
+            let id = outbound.start(delivery(QoS::AtLeastOnce, number as u32));
+            assert!(matches!(outbound.puback(id), Acknowledged::Finished));
+        }
+        assert!(outbound.must_wait(QoS::AtLeastOnce, usize::MAX), "id 1 is still in use");
+        assert!(matches!(outbound.puback(first), Acknowledged::Finished));
+        assert!(!outbound.must_wait(QoS::AtLeastOnce, usize::MAX));
+        assert_eq!(outbound.start(delivery(QoS::AtLeastOnce, 0)).get(), 1);
+        assert_eq!(outbound.inflight(), 1);
+    }
+
+    #[test]
+    fn acknowledgements_move_each_state_to_the_next_and_no_other() {
+        let mut outbound = Outbound::default();
+        let one = outbound.start(delivery(QoS::AtLeastOnce, 1));
+        let two = outbound.start(delivery(QoS::ExactlyOnce, 2));
+        assert!(matches!(outbound.pubrec(one, false), Acknowledged::Unknown));
+        assert!(matches!(outbound.puback(two), Acknowledged::Unknown));
+        assert!(matches!(outbound.pubcomp(two), Acknowledged::Unknown));
+        assert!(matches!(outbound.pubrec(two, false), Acknowledged::Release));
+        assert!(matches!(outbound.pubrec(two, false), Acknowledged::Release));
+        assert!(matches!(outbound.pubcomp(two), Acknowledged::Finished));
+        assert!(matches!(outbound.pubcomp(two), Acknowledged::Unknown));
+        assert!(matches!(outbound.puback(one), Acknowledged::Finished));
+        assert!(matches!(outbound.puback(one), Acknowledged::Unknown));
+        assert_eq!(outbound.inflight(), 0);
+    }
+
+    #[test]
+    fn a_refusing_pubrec_ends_the_exchange() {
+        let mut outbound = Outbound::default();
+        let id = outbound.start(delivery(QoS::ExactlyOnce, 1));
+        assert!(matches!(outbound.pubrec(id, true), Acknowledged::Finished));
+        outbound.rewind();
+        assert!(outbound.next_resend(10).is_none());
+    }
+
+    #[test]
+    fn what_was_in_flight_is_sent_again_in_order_as_far_as_the_new_window_allows() {
+        let mut outbound = Outbound::default();
+        let ids: Vec<PacketId> =
+            (0..3).map(|number| outbound.start(delivery(QoS::ExactlyOnce, number))).collect();
+        assert!(matches!(outbound.pubrec(ids[2], false), Acknowledged::Release));
+        outbound.rewind();
+        assert!(outbound.must_wait(QoS::AtLeastOnce, 10), "new messages come after");
+        assert_eq!(outbound.next_resend(1).map(|(id, _)| id), Some(ids[0]));
+        assert!(outbound.next_resend(1).is_none());
+        assert!(matches!(outbound.pubrec(ids[1], false), Acknowledged::Unknown), "not sent yet");
+        assert!(matches!(outbound.pubrec(ids[0], false), Acknowledged::Release));
+        assert!(matches!(outbound.pubcomp(ids[0]), Acknowledged::Finished));
+        assert_eq!(outbound.next_resend(1).map(|(id, _)| id), Some(ids[1]));
+        let last = outbound.next_resend(1).map(|(id, slot)| (id, slot.clone()));
+        assert!(matches!(last, Some((id, Inflight::AwaitPubcomp)) if id == ids[2]));
+        assert!(outbound.next_resend(1).is_none());
+    }
+
+    #[test]
+    fn the_queue_holds_no_more_than_its_limits() {
+        let mut outbound = Outbound::default();
+        let limits = Limits { max_queued_messages: 2, ..Limits::default() };
+        assert_eq!(outbound.push(delivery(QoS::AtLeastOnce, 1), &limits), Push::Queued);
+        assert_eq!(outbound.push(delivery(QoS::AtLeastOnce, 2), &limits), Push::Queued);
+        assert_eq!(outbound.push(delivery(QoS::AtLeastOnce, 3), &limits), Push::Full);
+        let bytes = Limits { max_queued_messages: 0, max_queued_bytes: 1, ..limits };
+        assert_eq!(outbound.push(delivery(QoS::AtLeastOnce, 4), &bytes), Push::Full);
+    }
+}

@@ -1,0 +1,424 @@
+//! From a message to its receivers in this shard: merging overlapping subscriptions, encoding once
+//! for all who get the same bytes, queueing for those who cannot take it now.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use midge_codec::{PacketId, ProtocolVersion, PublishFrame, QoS, ReasonCode};
+use tracing::warn;
+
+use super::{Shard, Subscriber};
+use crate::Now;
+use crate::connection::{Connection, Wire};
+use crate::filters::Visits;
+use crate::message::{Memory, Message, Origin};
+use crate::output::SHARE_BYTES;
+use crate::session::{Identifiers, Inflight, Push, Session, Shape};
+use crate::settings::Limits;
+
+/// A message that is being routed: kept (counted, shareable) only once somebody needs it longer.
+#[derive(Debug)]
+pub(super) struct Envelope {
+    own: Option<Message>,
+    shared: Option<Arc<Message>>,
+}
+
+impl Envelope {
+    pub(super) fn new(message: Message) -> Envelope {
+        Envelope { own: Some(message), shared: None }
+    }
+
+    pub(super) fn of(message: Arc<Message>) -> Envelope {
+        Envelope { own: None, shared: Some(message) }
+    }
+
+    pub(super) fn message(&self) -> &Message {
+        match (&self.own, &self.shared) {
+            (Some(own), _) => own,
+            (None, Some(shared)) => shared,
+            (None, None) => unreachable!("an envelope holds its message in one way or the other"),
+        }
+    }
+
+    pub(super) fn share(&mut self, memory: &Arc<Memory>) -> Arc<Message> {
+        if let Some(own) = self.own.take() {
+            self.shared = Some(own.keep(memory));
+        }
+        Arc::clone(self.shared.as_ref().expect("just shared"))
+    }
+}
+
+/// Room that routing reuses.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub(super) visits: Visits,
+    subscribers: Vec<Subscriber>,
+    targets: Vec<Target>,
+    groups: Vec<u32>,
+    frames: Frames,
+    routed: u64,
+}
+
+#[derive(Debug)]
+struct Target {
+    session: u32,
+    shape: Shape,
+}
+
+/// PUBLISH packets of the message being routed, one for each outgoing shape.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    encoded: BytesMut,
+    slots: [Option<Frame>; 12],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    start: usize,
+    end: usize,
+    /// Bytes of the packet, payload included.
+    packet_bytes: usize,
+    /// Where the packet id goes, from `start`.
+    packet_id_at: usize,
+}
+
+impl Frames {
+    fn clear(&mut self) {
+        self.encoded.clear();
+        self.slots = [None; 12];
+    }
+}
+
+impl Shard {
+    /// Delivers to the sessions and groups of this shard; returns whether there were any.
+    pub(super) fn deliver_here(&mut self, now: Now, envelope: &mut Envelope) -> bool {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.routed += 1;
+        scratch.frames.clear();
+        let topic = &envelope.message().topic;
+        self.filters.visit(topic.as_str(), &mut scratch.visits, |subscriber| {
+            scratch.subscribers.push(*subscriber);
+        });
+        let any = !scratch.subscribers.is_empty();
+        self.merge(envelope.message(), &mut scratch);
+        for target in scratch.targets.drain(..) {
+            self.deliver(now, target.session, target.shape, envelope, &mut scratch.frames);
+        }
+        for group in scratch.groups.drain(..) {
+            self.deliver_shared(now, group, envelope, 0, &mut scratch.frames);
+        }
+        self.scratch = scratch;
+        any
+    }
+
+    /// One target a session, however many of its subscriptions match ([MQTT-3.3.4-2]).
+    fn merge(&mut self, message: &Message, scratch: &mut Scratch) {
+        for subscriber in scratch.subscribers.drain(..) {
+            let (number, options, identifier, per_topic) = match subscriber {
+                Subscriber::Group(group) => {
+                    scratch.groups.push(group);
+                    continue;
+                }
+                Subscriber::Session { session, options, identifier, per_topic } => {
+                    (session, options, identifier, per_topic)
+                }
+            };
+            let session = &mut self.sessions[number as usize];
+            // [MQTT-3.8.3-3]
+            if options.no_local && is_publisher(&message.origin, session) {
+                continue;
+            }
+            if per_topic && !self.generation.authorize.read(&session.client, &message.topic) {
+                continue;
+            }
+            // [MQTT-3.8.4-8], [MQTT-3.3.1-12], [MQTT-3.3.1-13]
+            let qos = options.qos.min(message.qos);
+            let retain = options.retain_as_published && message.retain;
+            if session.mark.0 == scratch.routed {
+                let shape = &mut scratch.targets[session.mark.1 as usize].shape;
+                shape.qos = shape.qos.max(qos);
+                shape.retain |= retain;
+                shape.identifiers.add(identifier);
+            } else {
+                session.mark = (scratch.routed, scratch.targets.len() as u32);
+                let identifiers = identifier.map_or(Identifiers::None, Identifiers::One);
+                let shape = Shape { qos, retain, identifiers, shared: None };
+                scratch.targets.push(Target { session: number, shape });
+            }
+        }
+    }
+
+    /// Delivers to one session without the frames of a routing.
+    pub(super) fn deliver_alone(
+        &mut self,
+        now: Now,
+        session: u32,
+        shape: Shape,
+        message: Arc<Message>,
+    ) {
+        let mut frames = std::mem::take(&mut self.scratch.frames);
+        frames.clear();
+        self.deliver(now, session, shape, &mut Envelope::of(message), &mut frames);
+        self.scratch.frames = frames;
+    }
+
+    /// Sends to one session now, or queues for it, or drops.
+    pub(super) fn deliver(
+        &mut self,
+        now: Now,
+        number: u32,
+        shape: Shape,
+        envelope: &mut Envelope,
+        frames: &mut Frames,
+    ) {
+        let Shard { sessions, connections, wire, generation, memory, .. } = self;
+        let session = &mut sessions[number as usize];
+        let limits = &generation.limits;
+        let Some(index) = session.connection else {
+            let worth_keeping = shape.qos > QoS::AtMostOnce || limits.queue_qos0;
+            if worth_keeping && session.outlives_connection() {
+                queue(session, shape, envelope, limits, memory, wire);
+            }
+            return;
+        };
+        let connection = connections[index as usize].as_mut().expect("a session's connection");
+        let window = connection.window(limits);
+        if session.outbound.must_wait(shape.qos, window)
+            || connection.output.len() >= limits.output_bytes
+        {
+            queue(session, shape, envelope, limits, memory, wire);
+            return;
+        }
+        if !connection.fits(envelope.message(), &shape) {
+            wire.stats.dropped.too_large += 1;
+            return;
+        }
+        let packet_id = (shape.qos > QoS::AtMostOnce).then(|| {
+            wire.stats.inflight += 1;
+            session.outbound.start(shape.clone().of(envelope.share(memory)))
+        });
+        connection.publish(now, envelope.message(), &shape, packet_id, false, frames, wire);
+    }
+
+    /// Sends what waits, as far as window and output allow: first what has to be sent again.
+    pub(super) fn refill(&mut self, now: Now, index: u32) {
+        let mut frames = std::mem::take(&mut self.scratch.frames);
+        let Shard { sessions, connections, wire, generation, .. } = self;
+        let limits = &generation.limits;
+        let Some(connection) = connections[index as usize].as_mut() else { return };
+        let session = &mut sessions[connection.session as usize];
+        let window = connection.window(limits);
+        while connection.output.len() < limits.output_bytes {
+            frames.clear();
+            let Some((packet_id, slot)) = session.outbound.next_resend(window) else { break };
+            match slot {
+                Inflight::AwaitPuback(delivery) | Inflight::AwaitPubrec(delivery) => {
+                    let (message, shape) = (&delivery.message, &delivery.shape);
+                    // [MQTT-3.3.1-1]
+                    connection.publish(
+                        now,
+                        message,
+                        shape,
+                        Some(packet_id),
+                        true,
+                        &mut frames,
+                        wire,
+                    );
+                }
+                Inflight::AwaitPubcomp | Inflight::Done => {
+                    connection.acknowledge(PUBREL, packet_id, ReasonCode::Success, wire);
+                }
+            }
+        }
+        let (queued, bytes) = (session.outbound.queued(), session.outbound.queued_bytes());
+        while connection.output.len() < limits.output_bytes {
+            let expired = &mut wire.stats.dropped.expired;
+            let Some(delivery) = session.outbound.next(window, now.instant, expired) else { break };
+            frames.clear();
+            if !connection.fits(&delivery.message, &delivery.shape) {
+                wire.stats.dropped.too_large += 1;
+                continue;
+            }
+            let (message, shape) = (Arc::clone(&delivery.message), delivery.shape.clone());
+            let packet_id = (shape.qos > QoS::AtMostOnce).then(|| {
+                wire.stats.inflight += 1;
+                session.outbound.start(delivery)
+            });
+            connection.publish(now, &message, &shape, packet_id, false, &mut frames, wire);
+        }
+        wire.stats.queued -= (queued - session.outbound.queued()) as u64;
+        wire.stats.queued_bytes -= (bytes - session.outbound.queued_bytes()) as u64;
+        if session.outbound.queued() == 0 {
+            session.overflowing = false;
+        }
+        self.scratch.frames = frames;
+    }
+}
+
+/// First byte of PUBREL (3.6.1).
+pub(super) const PUBREL: u8 = 0x62;
+
+fn is_publisher(origin: &Origin, session: &Session) -> bool {
+    origin.client_id() == Some(&session.client.client_id)
+}
+
+fn queue(
+    session: &mut Session,
+    shape: Shape,
+    envelope: &mut Envelope,
+    limits: &Limits,
+    memory: &Arc<Memory>,
+    wire: &mut Wire,
+) {
+    let before = session.outbound.queued_bytes();
+    match session.outbound.push(shape.of(envelope.share(memory)), limits) {
+        Push::Queued => {
+            wire.stats.queued += 1;
+            wire.stats.queued_bytes += (session.outbound.queued_bytes() - before) as u64;
+        }
+        Push::Full => {
+            session.dropped += 1;
+            wire.stats.dropped.queue_full += 1;
+            if !session.overflowing {
+                session.overflowing = true;
+                warn!(
+                    client_id = %session.client.client_id,
+                    queued = session.outbound.queued(),
+                    online = session.connection.is_some(),
+                    "queue full, dropping messages"
+                );
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// QoS 1 and 2 messages that may be under way to this client.
+    pub(super) fn window(&self, limits: &Limits) -> usize {
+        usize::from(self.receive_maximum.min(match limits.max_inflight {
+            0 => u16::MAX,
+            most => most,
+        }))
+    }
+
+    /// Whether a PUBLISH is within the client's Maximum Packet Size ([MQTT-3.1.2-25]).
+    pub(super) fn fits(&self, message: &Message, shape: &Shape) -> bool {
+        self.maximum_packet_size == u32::MAX || {
+            // With topic and without alias: the longest form it can take.
+            let expiry = message.expires.map(|_| u32::MAX);
+            let packet_id = (shape.qos > QoS::AtMostOnce).then_some(PacketId::MIN);
+            let frame = frame(message, shape, packet_id, false, expiry);
+            frame.encoded_len(self.version) + 3 <= self.maximum_packet_size as usize
+        }
+    }
+
+    /// Writes a PUBLISH into the output.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn publish(
+        &mut self,
+        now: Now,
+        message: &Message,
+        shape: &Shape,
+        packet_id: Option<PacketId>,
+        dup: bool,
+        frames: &mut Frames,
+        wire: &mut Wire,
+    ) {
+        wire.stats.packets_sent += 1;
+        wire.stats.publish_sent += 1;
+        wire.stats.publish_bytes_sent += message.payload.len() as u64;
+        let expiry = message.remaining_expiry(now.instant);
+        let mut frame = frame(message, shape, packet_id, dup, expiry);
+        let alias = match self.outbound_alias_maximum {
+            0 => None,
+            _ => self.outbound_alias(&message.topic),
+        };
+        let plain = alias.is_none() && !dup && frame.subscription_identifiers.is_empty();
+        let version = self.version;
+        let share = message.payload.len() >= SHARE_BYTES;
+        let output = self.buffer(wire);
+        if plain {
+            let found = frames.find(version, shape, &frame, &message.payload);
+            let at = output.encoded().len();
+            output.encoded().extend_from_slice(&frames.encoded[found.start..found.end]);
+            if let Some(id) = packet_id {
+                let at = at + found.packet_id_at;
+                output.encoded()[at..at + 2].copy_from_slice(&id.get().to_be_bytes());
+            }
+        } else {
+            if let Some((alias, known)) = alias {
+                frame.topic_alias = Some(alias);
+                if known {
+                    frame.topic = "";
+                }
+            }
+            let start = frames.encoded.len();
+            frame.encode_head(version, &mut frames.encoded);
+            output.encoded().extend_from_slice(&frames.encoded[start..]);
+            frames.encoded.truncate(start);
+            if !share {
+                output.encoded().extend_from_slice(&message.payload);
+            }
+        }
+        if share {
+            output.push_payload(&message.payload);
+        }
+    }
+}
+
+impl Frames {
+    /// The packet of a shape, encoded at its first use; with its payload unless that is shared.
+    fn find(
+        &mut self,
+        version: ProtocolVersion,
+        shape: &Shape,
+        frame: &PublishFrame<'_>,
+        payload: &[u8],
+    ) -> Frame {
+        let slot = usize::from(version == ProtocolVersion::V5) * 6
+            + shape.qos as usize * 2
+            + usize::from(shape.retain);
+        if let Some(found) = self.slots[slot] {
+            return found;
+        }
+        let start = self.encoded.len();
+        frame.encode_head(version, &mut self.encoded);
+        if payload.len() < SHARE_BYTES {
+            self.encoded.extend_from_slice(payload);
+        }
+        let packet_bytes = frame.encoded_len(version);
+        // Fixed header (one byte and the remaining length), then the topic with its length.
+        let remaining_length_bytes = match packet_bytes {
+            0..=129 => 1,
+            130..=16_386 => 2,
+            16_387..=2_097_155 => 3,
+            _ => 4,
+        };
+        let packet_id_at = 1 + remaining_length_bytes + 2 + frame.topic.len();
+        let found = Frame { start, end: self.encoded.len(), packet_bytes, packet_id_at };
+        debug_assert!(found.end - found.start <= found.packet_bytes);
+        self.slots[slot] = Some(found);
+        found
+    }
+}
+
+fn frame<'a>(
+    message: &'a Message,
+    shape: &'a Shape,
+    packet_id: Option<PacketId>,
+    dup: bool,
+    message_expiry_interval: Option<u32>,
+) -> PublishFrame<'a> {
+    PublishFrame {
+        dup,
+        qos: shape.qos,
+        retain: shape.retain,
+        topic: message.topic.as_str(),
+        packet_id,
+        topic_alias: None,
+        properties: message.properties.as_deref(),
+        message_expiry_interval,
+        subscription_identifiers: shape.identifiers.as_slice(),
+        payload_bytes: message.payload.len(),
+    }
+}

@@ -1,0 +1,378 @@
+//! Messages between shards, and the shared subscriptions whose members they connect.
+
+use std::sync::Arc;
+
+use midge_codec::{QoS, TopicFilter};
+
+use super::Shard;
+use super::Subscriber;
+use super::deliver::{Envelope, Frames};
+use super::interest::Request;
+use crate::message::Message;
+use crate::retained::Version;
+use crate::session::{Delivery, Identifiers, Shape, Subscription};
+use crate::settings::Verdict;
+use crate::shared::Member;
+use crate::{Now, Out, ShardId};
+
+/// A message from one shard to another. Opaque to the caller, who carries it.
+#[derive(Debug)]
+pub enum PeerMessage {
+    /// A publish of the sender's client.
+    Publish {
+        /// The message.
+        message: Arc<Message>,
+        /// Set: it is retained.
+        version: Option<Version>,
+        /// Whether the receiver has subscribers.
+        deliver: bool,
+    },
+    /// The sender has subscribers for a filter.
+    Interested {
+        /// Without `$share`.
+        filter: Box<str>,
+        /// For the answer.
+        announcement: u64,
+    },
+    /// The answer: from now on publishes come.
+    InterestKnown {
+        /// The filter.
+        filter: Box<str>,
+        /// From the question.
+        announcement: u64,
+    },
+    /// The sender has no subscribers for a filter any more.
+    Uninterested {
+        /// The filter.
+        filter: Box<str>,
+    },
+    /// A session of the sender joins a group of the receiver, or changes its options.
+    Join {
+        /// With `$share`.
+        filter: TopicFilter,
+        /// The session.
+        member: Member,
+        /// For the answer, if one is waited for.
+        request: Option<u64>,
+    },
+    /// The answer: the member gets its share from now on.
+    Joined {
+        /// From the question.
+        request: u64,
+    },
+    /// A session of the sender leaves a group.
+    Leave {
+        /// With `$share`.
+        filter: TopicFilter,
+        /// The session's slot.
+        session: u32,
+        /// The session's incarnation.
+        incarnation: u32,
+    },
+    /// A member connected or disconnected.
+    Online {
+        /// With `$share`.
+        filter: TopicFilter,
+        /// The session's slot.
+        session: u32,
+        /// The session's incarnation.
+        incarnation: u32,
+        /// Which of the two.
+        online: bool,
+    },
+    /// A message of a group for a member in the receiver.
+    Shared {
+        /// With `$share`.
+        filter: Arc<TopicFilter>,
+        /// The message.
+        message: Arc<Message>,
+        /// The chosen member.
+        member: Member,
+        /// How often a member was chosen before.
+        attempts: u8,
+    },
+    /// A message of the receiver's group that a member could not take.
+    GivenBack {
+        /// With `$share`.
+        filter: Arc<TopicFilter>,
+        /// The message.
+        message: Arc<Message>,
+        /// How often a member was chosen.
+        attempts: u8,
+    },
+}
+
+/// A message that so many members could not take is dropped.
+const ATTEMPTS: u8 = 8;
+
+impl Shard {
+    pub(super) fn peer(&mut self, now: Now, from: ShardId, message: PeerMessage) {
+        match message {
+            PeerMessage::Publish { message, version, deliver } => {
+                let mut envelope = Envelope::of(message);
+                if let Some(version) = version {
+                    self.store_retained(now, version, &mut envelope);
+                }
+                if deliver {
+                    self.deliver_here(now, &mut envelope);
+                }
+            }
+            PeerMessage::Interested { filter, announcement } => {
+                self.interest.learn(&filter, from);
+                let message = PeerMessage::InterestKnown { filter, announcement };
+                self.wire.outs.push_back(Out::Peer { to: from, message });
+            }
+            PeerMessage::InterestKnown { filter, announcement } => {
+                self.interest_known(now, &filter, announcement);
+            }
+            PeerMessage::Uninterested { filter } => self.interest.unlearn(&filter, from),
+            PeerMessage::Join { filter, member, request } => {
+                let request = request
+                    .map(|request| self.open_request(Request::Join { shard: from, request }));
+                self.group_join(&filter, member, request);
+                if let Some(request) = request {
+                    self.request_ready(now, request);
+                }
+            }
+            PeerMessage::Joined { request } => self.request_ready(now, request),
+            PeerMessage::Leave { filter, session, incarnation } => {
+                self.group_leave(now, &filter, from, session, incarnation);
+            }
+            PeerMessage::Online { filter, session, incarnation, online } => {
+                self.group_online(&filter, from, session, incarnation, online);
+            }
+            PeerMessage::Shared { filter, message, member, attempts } => {
+                let message = Envelope::of(message);
+                self.deliver_to_member(now, &filter, message, &member, attempts);
+            }
+            PeerMessage::GivenBack { filter, message, attempts } => {
+                self.choose_again(now, &filter, message, attempts);
+            }
+        }
+    }
+
+    /// The shard in which a shared subscription's group lives.
+    fn group_home(&self, filter: &TopicFilter) -> ShardId {
+        ShardId::home(filter.text(), self.shards)
+    }
+
+    /// A session of ours joins its group, or changes its options there.
+    pub(super) fn join(
+        &mut self,
+        number: u32,
+        filter: &TopicFilter,
+        subscription: &Subscription,
+        request: Option<u64>,
+    ) {
+        let session = &self.sessions[number as usize];
+        let judged =
+            (subscription.verdict == Verdict::PerTopic).then(|| Arc::clone(&session.client));
+        let member = Member {
+            shard: self.id,
+            session: number,
+            incarnation: session.incarnation,
+            options: subscription.options,
+            identifier: subscription.identifier,
+            judged,
+            online: session.connection.is_some(),
+        };
+        let home = self.group_home(filter);
+        if home == self.id {
+            self.group_join(filter, member, request);
+        } else {
+            if let Some(request) = request {
+                self.request_waits(request);
+            }
+            let filter = filter.clone();
+            let message = PeerMessage::Join { filter, member, request };
+            self.wire.outs.push_back(Out::Peer { to: home, message });
+        }
+    }
+
+    /// A session of ours leaves its group.
+    pub(super) fn leave(&mut self, now: Now, number: u32, filter: &TopicFilter) {
+        let incarnation = self.session(number).incarnation;
+        let home = self.group_home(filter);
+        if home == self.id {
+            self.group_leave(now, filter, self.id, number, incarnation);
+        } else {
+            let message =
+                PeerMessage::Leave { filter: filter.clone(), session: number, incarnation };
+            self.wire.outs.push_back(Out::Peer { to: home, message });
+        }
+    }
+
+    /// Tells the groups of a session that it connected or disconnected.
+    pub(super) fn members_online(&mut self, number: u32, online: bool) {
+        let session = &self.sessions[number as usize];
+        let incarnation = session.incarnation;
+        let filters: Vec<TopicFilter> = session
+            .subscriptions
+            .iter()
+            .filter(|(filter, known)| {
+                filter.share_name().is_some() && known.verdict != Verdict::Never
+            })
+            .map(|(filter, _)| filter.clone())
+            .collect();
+        for filter in filters {
+            let home = self.group_home(&filter);
+            if home == self.id {
+                self.group_online(&filter, home, number, incarnation, online);
+            } else {
+                let message = PeerMessage::Online { filter, session: number, incarnation, online };
+                self.wire.outs.push_back(Out::Peer { to: home, message });
+            }
+        }
+    }
+
+    fn group_join(&mut self, filter: &TopicFilter, member: Member, request: Option<u64>) {
+        let (number, new) = self.groups.find_or_create(filter);
+        if let Some(group) = self.groups.get_mut(number) {
+            group.join(member);
+        }
+        if new {
+            self.filters.insert(filter.filter(), Subscriber::Group(number));
+            self.add_interest(filter.filter(), request);
+        } else if let Some(request) = request {
+            self.wait_for_interest(filter.filter(), request);
+        }
+    }
+
+    fn group_leave(
+        &mut self,
+        now: Now,
+        filter: &TopicFilter,
+        shard: ShardId,
+        session: u32,
+        incarnation: u32,
+    ) {
+        let Some(number) = self.groups.find(filter) else { return };
+        let Some(group) = self.groups.get_mut(number) else { return };
+        if group.leave(shard, session, incarnation) {
+            self.groups.remove(number);
+            self.filters.remove(
+                filter.filter(),
+                |known| matches!(known, Subscriber::Group(known) if *known == number),
+            );
+            self.drop_interest(now, filter.filter());
+        }
+    }
+
+    fn group_online(
+        &mut self,
+        filter: &TopicFilter,
+        shard: ShardId,
+        session: u32,
+        incarnation: u32,
+        online: bool,
+    ) {
+        let Some(number) = self.groups.find(filter) else { return };
+        let group = self.groups.get_mut(number);
+        if let Some(member) = group.and_then(|group| group.find(shard, session, incarnation)) {
+            member.online = online;
+        }
+    }
+
+    /// Gives a message to one member of a group that lives here.
+    pub(super) fn deliver_shared(
+        &mut self,
+        now: Now,
+        number: u32,
+        envelope: &mut Envelope,
+        attempts: u8,
+        frames: &mut Frames,
+    ) {
+        let authorize = &self.generation.authorize;
+        let Some(group) = self.groups.get_mut(number) else { return };
+        let filter = Arc::clone(&group.filter);
+        let message = envelope.message();
+        let only_online = message.qos == QoS::AtMostOnce && !self.generation.limits.queue_qos0;
+        let picked = group.pick(only_online, |member| {
+            member.judged.as_ref().is_none_or(|client| authorize.read(client, &message.topic))
+        });
+        let Some(member) = picked.cloned() else {
+            self.wire.stats.dropped.no_member += 1;
+            return;
+        };
+        if member.shard == self.id {
+            match self.shape_for(&filter, envelope.message(), &member) {
+                Some(shape) => self.deliver(now, member.session, shape, envelope, frames),
+                None => self.wire.stats.dropped.no_member += 1,
+            }
+        } else {
+            let message = envelope.share(&self.memory);
+            let to = member.shard;
+            let message = PeerMessage::Shared { filter, message, member, attempts: attempts + 1 };
+            self.wire.outs.push_back(Out::Peer { to, message });
+        }
+    }
+
+    fn deliver_to_member(
+        &mut self,
+        now: Now,
+        filter: &Arc<TopicFilter>,
+        envelope: Envelope,
+        member: &Member,
+        attempts: u8,
+    ) {
+        let mut envelope = envelope;
+        let message = envelope.share(&self.memory);
+        match self.shape_for(filter, &message, member) {
+            Some(shape) => self.deliver_alone(now, member.session, shape, message),
+            // It left while the message was on its way.
+            None => {
+                let filter = Arc::clone(filter);
+                let to = self.group_home(&filter);
+                let message = PeerMessage::GivenBack { filter, message, attempts };
+                self.wire.outs.push_back(Out::Peer { to, message });
+            }
+        }
+    }
+
+    /// How a member of ours gets a message; `None`: it is a member no more.
+    fn shape_for(
+        &mut self,
+        filter: &Arc<TopicFilter>,
+        message: &Message,
+        member: &Member,
+    ) -> Option<Shape> {
+        let session = self.session_of(member.session, member.incarnation)?;
+        session.subscriptions.contains_key(&**filter).then(|| Shape {
+            // [MQTT-4.8.2-3]
+            qos: member.options.qos.min(message.qos),
+            retain: member.options.retain_as_published && message.retain,
+            identifiers: member.identifier.map_or(Identifiers::None, Identifiers::One),
+            shared: Some(Arc::clone(filter)),
+        })
+    }
+
+    fn choose_again(
+        &mut self,
+        now: Now,
+        filter: &TopicFilter,
+        message: Arc<Message>,
+        attempts: u8,
+    ) {
+        match self.groups.find(filter) {
+            Some(group) if attempts < ATTEMPTS => {
+                let mut frames = Frames::default();
+                let mut envelope = Envelope::of(message);
+                self.deliver_shared(now, group, &mut envelope, attempts, &mut frames);
+            }
+            _ => self.wire.stats.dropped.no_member += 1,
+        }
+    }
+
+    /// What a session had of a shared subscription goes to another member (4.8.2).
+    pub(super) fn give_back(&mut self, now: Now, delivery: Delivery) {
+        let Delivery { message, shape } = delivery;
+        let Some(filter) = shape.shared else { return };
+        let home = self.group_home(&filter);
+        if home == self.id {
+            self.choose_again(now, &filter, message, 0);
+        } else {
+            let message = PeerMessage::GivenBack { filter, message, attempts: 0 };
+            self.wire.outs.push_back(Out::Peer { to: home, message });
+        }
+    }
+}

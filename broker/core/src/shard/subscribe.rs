@@ -1,0 +1,277 @@
+//! SUBSCRIBE and UNSUBSCRIBE (3.8, 3.10), and what a session's end does to its subscriptions.
+
+use midge_codec::{
+    Packet, ProtocolVersion, QoS, ReasonCode, RetainHandling, Suback, Subscribe,
+    SubscriptionIdentifier, SubscriptionOptions, TopicFilter, Unsubscribe,
+};
+use tracing::debug;
+
+use super::interest::{PendingSubscribe, Request};
+use super::{Shard, Subscriber};
+use crate::Now;
+use crate::message::Origin;
+use crate::session::{Delivery, Identifiers, Shape, Subscription};
+use crate::settings::Verdict;
+
+/// Retained messages that may wait for one session: this many times those there are.
+const RETAINED_BACKLOGS: usize = 4;
+
+impl Shard {
+    pub(super) fn subscribe(&mut self, now: Now, index: u32, subscribe: Subscribe) {
+        let connection = self.connection(index);
+        let (number, id, version) = (connection.session, connection.id, connection.version);
+        let bridge = connection.bridge;
+        let request = self.open_request(Request::Subscribe(PendingSubscribe {
+            session: number,
+            incarnation: self.sessions[number as usize].incarnation,
+            connection: id,
+            suback: Suback {
+                packet_id: subscribe.packet_id,
+                properties: None,
+                reasons: Vec::with_capacity(subscribe.subscriptions.len()),
+            },
+            retained: Vec::new(),
+        }));
+        let identifier = subscribe.properties.subscription_identifier;
+        for (filter, mut options) in subscribe.subscriptions {
+            if bridge && filter.share_name().is_none() {
+                // Mosquitto's bridges announce themselves so: nothing comes back, flags stay.
+                options.no_local = true;
+                options.retain_as_published = true;
+            }
+            let filter = filter.detached();
+            let reason =
+                self.subscribe_one(now, number, &filter, options, identifier, version, request);
+            self.pending(request).suback.reasons.push(reason);
+        }
+        self.request_ready(now, request);
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn subscribe_one(
+        &mut self,
+        now: Now,
+        number: u32,
+        filter: &TopicFilter,
+        options: SubscriptionOptions,
+        identifier: Option<SubscriptionIdentifier>,
+        version: ProtocolVersion,
+        request: u64,
+    ) -> ReasonCode {
+        let granted = match options.qos.min(self.limits().max_qos) {
+            QoS::AtMostOnce => ReasonCode::Success,
+            QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
+            QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
+        };
+        let limits = self.limits();
+        let (deny, max_levels) = (limits.deny_subscribe, limits.max_topic_levels);
+        let max_subscriptions = limits.max_subscriptions;
+        if filter.filter().split('/').nth(max_levels).is_some() {
+            return ReasonCode::TopicFilterInvalid;
+        }
+        let session = &self.sessions[number as usize];
+        let existed = session.subscriptions.contains_key(filter);
+        if !existed && session.subscriptions.len() >= max_subscriptions {
+            return ReasonCode::QuotaExceeded;
+        }
+        let verdict = self.generation.authorize.subscribe(&session.client, filter);
+        if verdict == Verdict::Never && deny {
+            debug!(client_id = %session.client.client_id, %filter, "subscription denied");
+            self.unsubscribe_one(now, number, filter);
+            return match version {
+                // 3.1 has no failure code: granted, and silent.
+                ProtocolVersion::V31 => granted,
+                _ => ReasonCode::NotAuthorized,
+            };
+        }
+        let subscription = Subscription { options, identifier, verdict };
+        let wants_retained = filter.share_name().is_none()
+            && match options.retain_handling {
+                RetainHandling::Send => true,
+                RetainHandling::SendIfNew => !existed,
+                RetainHandling::DoNotSend => false,
+            };
+        if wants_retained && self.retained_backlog_full(number) {
+            return ReasonCode::QuotaExceeded;
+        }
+        self.replace_subscription(now, number, filter, subscription.clone(), Some(request));
+        if wants_retained && verdict != Verdict::Never {
+            self.pending(request).retained.push((filter.clone(), subscription));
+        }
+        granted
+    }
+
+    fn pending(&mut self, request: u64) -> &mut PendingSubscribe {
+        match self.interest.request_mut(request) {
+            Some(Request::Subscribe(pending)) => pending,
+            _ => unreachable!("a SUBSCRIBE is pending until its own confirmation"),
+        }
+    }
+
+    fn retained_backlog_full(&self, number: u32) -> bool {
+        let waiting = self.sessions[number as usize].outbound.retained();
+        waiting > RETAINED_BACKLOGS * self.retained.len()
+    }
+
+    pub(super) fn unsubscribe(&mut self, now: Now, index: u32, unsubscribe: &Unsubscribe) {
+        let number = self.connection(index).session;
+        let reasons = unsubscribe
+            .filters
+            .iter()
+            .map(|filter| match self.unsubscribe_one(now, number, filter) {
+                true => ReasonCode::Success,
+                false => ReasonCode::NoSubscriptionExisted,
+            })
+            .collect();
+        let packet = Suback { packet_id: unsubscribe.packet_id, properties: None, reasons };
+        let (connection, wire) = self.connection_and_wire(index);
+        connection.send(&Packet::Unsuback(packet), wire);
+    }
+
+    fn unsubscribe_one(&mut self, now: Now, number: u32, filter: &TopicFilter) -> bool {
+        let Some(gone) = self.session(number).subscriptions.remove(filter) else { return false };
+        self.wire.stats.subscriptions -= 1;
+        self.wire.stats.shared_subscriptions -= u64::from(filter.share_name().is_some());
+        if gone.verdict != Verdict::Never {
+            self.unlist(now, number, filter);
+        }
+        true
+    }
+
+    /// Makes a subscription, or puts another in its place, without a gap ([MQTT-3.8.4-4]).
+    pub(super) fn replace_subscription(
+        &mut self,
+        now: Now,
+        number: u32,
+        filter: &TopicFilter,
+        subscription: Subscription,
+        request: Option<u64>,
+    ) {
+        let before =
+            self.session(number).subscriptions.insert(filter.clone(), subscription.clone());
+        let listed = before.as_ref().is_some_and(|before| before.verdict != Verdict::Never);
+        if before.is_none() {
+            self.wire.stats.subscriptions += 1;
+            self.wire.stats.shared_subscriptions += u64::from(filter.share_name().is_some());
+        }
+        match (listed, subscription.verdict != Verdict::Never) {
+            (false, false) => {}
+            (true, false) => self.unlist(now, number, filter),
+            (listed, true) => self.list(number, filter, &subscription, listed, request),
+        }
+    }
+
+    /// Makes messages reach a subscription; `listed`: they did already, its options change.
+    fn list(
+        &mut self,
+        number: u32,
+        filter: &TopicFilter,
+        subscription: &Subscription,
+        listed: bool,
+        request: Option<u64>,
+    ) {
+        if filter.share_name().is_some() {
+            return self.join(number, filter, subscription, request);
+        }
+        let subscriber = Subscriber::Session {
+            session: number,
+            options: subscription.options,
+            identifier: subscription.identifier,
+            per_topic: subscription.verdict == Verdict::PerTopic,
+        };
+        if listed {
+            let values = self.filters.values_mut(filter.filter());
+            if let Some(known) = values.iter_mut().find(|known| known.is_session(number)) {
+                *known = subscriber;
+            }
+            // Perhaps not all shards know of the first SUBSCRIBE yet.
+            if let Some(request) = request {
+                self.wait_for_interest(filter.filter(), request);
+            }
+        } else {
+            self.filters.insert(filter.filter(), subscriber);
+            self.add_interest(filter.filter(), request);
+        }
+    }
+
+    /// Makes messages reach a subscription no more.
+    fn unlist(&mut self, now: Now, number: u32, filter: &TopicFilter) {
+        if filter.share_name().is_some() {
+            return self.leave(now, number, filter);
+        }
+        self.filters.remove(filter.filter(), |known| known.is_session(number));
+        self.drop_interest(now, filter.filter());
+    }
+
+    /// Queues the retained messages of a new subscription ([MQTT-3.3.1-9]).
+    pub(super) fn send_retained(
+        &mut self,
+        number: u32,
+        filter: &TopicFilter,
+        subscription: &Subscription,
+    ) {
+        let authorize = std::sync::Arc::clone(&self.generation.authorize);
+        let session = &mut self.sessions[number as usize];
+        session.outbound.forget_retained(filter);
+        let client = std::sync::Arc::clone(&session.client);
+        let found = self.retained.matching(filter.filter());
+        let deliveries = found.into_iter().filter_map(|message| {
+            let readable =
+                subscription.verdict == Verdict::Always || authorize.read(&client, &message.topic);
+            // Who lost the right to publish has no say through what is retained either.
+            let still_allowed = match &message.origin {
+                Origin::Client(publisher) => authorize.publish(publisher, &message.topic),
+                Origin::Broker => true,
+            };
+            (readable && still_allowed).then(|| {
+                let shape = Shape {
+                    qos: message.qos.min(subscription.options.qos),
+                    retain: true,
+                    identifiers: subscription
+                        .identifier
+                        .map_or(Identifiers::None, Identifiers::One),
+                    shared: None,
+                };
+                shape.of(message)
+            })
+        });
+        session.outbound.push_retained(deliveries);
+    }
+
+    /// A session ends: its subscriptions go, and what it had of shared ones finds other members.
+    pub(super) fn leave_all(&mut self, now: Now, number: u32) {
+        let mut shared = self.session(number).outbound.take_shared_inflight();
+        shared.extend(self.take_waiting_shared(number));
+        let filters: Vec<TopicFilter> =
+            self.session(number).subscriptions.keys().cloned().collect();
+        for filter in &filters {
+            self.unsubscribe_one(now, number, filter);
+        }
+        for delivery in shared {
+            self.give_back(now, delivery);
+        }
+    }
+
+    /// A member is away for a while: what it has not been sent is offered to the others, and comes
+    /// back when there are none.
+    pub(super) fn give_back_waiting(&mut self, now: Now, number: u32) {
+        for delivery in self.take_waiting_shared(number) {
+            self.give_back(now, delivery);
+        }
+    }
+
+    fn take_waiting_shared(&mut self, number: u32) -> Vec<Delivery> {
+        let session = self.session(number);
+        let waiting = session.outbound.take_waiting(|delivery| delivery.shape.shared.is_some());
+        let bytes: usize = waiting.iter().map(|delivery| delivery.message.bytes()).sum();
+        self.wire.stats.queued -= waiting.len() as u64;
+        self.wire.stats.queued_bytes -= bytes as u64;
+        waiting
+    }
+}
+
+impl Subscriber {
+    fn is_session(&self, number: u32) -> bool {
+        matches!(self, Subscriber::Session { session, .. } if *session == number)
+    }
+}

@@ -1,0 +1,127 @@
+//! The bridge's source rules: which messages they take, whose acknowledgement waits for them.
+
+use hashbrown::HashSet;
+use tracing::debug;
+
+use super::Shard;
+use super::deliver::Envelope;
+use crate::connection::paused;
+use crate::event::Offer;
+use crate::filters::FilterMap;
+use crate::settings::{Generation, TapId};
+use crate::{DutyId, Now, Out};
+
+#[derive(Debug)]
+pub(super) struct Taps {
+    /// Places in [`Generation::taps`].
+    filters: FilterMap<u32>,
+    /// None of them: nothing to do for any message.
+    empty: bool,
+    full: HashSet<TapId>,
+    matches: Vec<u32>,
+}
+
+impl Taps {
+    pub(super) fn new(generation: &Generation) -> Taps {
+        let mut filters = FilterMap::default();
+        for (place, tap) in generation.taps.iter().enumerate() {
+            for filter in &tap.filters {
+                filters.insert(filter.filter(), place as u32);
+            }
+        }
+        let empty = generation.taps.is_empty();
+        Taps { filters, empty, full: HashSet::new(), matches: Vec::new() }
+    }
+
+    /// A new generation's rules; those that were full and still exist stay full.
+    pub(super) fn replace(&mut self, generation: &Generation) {
+        let full = std::mem::take(&mut self.full);
+        *self = Taps::new(generation);
+        self.full =
+            full.into_iter().filter(|id| generation.taps.iter().any(|tap| tap.id == *id)).collect();
+    }
+}
+
+impl Shard {
+    /// Offers a client's message to the rules that match; returns whether any takes it.
+    pub(super) fn offer(
+        &mut self,
+        index: u32,
+        envelope: &mut Envelope,
+        duty: Option<DutyId>,
+    ) -> bool {
+        let (any, full) = self.offer_to_taps(envelope, duty);
+        if full && self.connections[index as usize].is_some() {
+            self.pause(index, paused::TAP);
+        }
+        any
+    }
+
+    /// Offers a message that no connection waits for.
+    pub(super) fn offer_unwaited(&mut self, envelope: &mut Envelope) -> bool {
+        self.offer_to_taps(envelope, None).0
+    }
+
+    fn offer_to_taps(&mut self, envelope: &mut Envelope, duty: Option<DutyId>) -> (bool, bool) {
+        if self.taps.empty {
+            return (false, false);
+        }
+        let mut matches = std::mem::take(&mut self.taps.matches);
+        let topic = envelope.message().topic.as_str();
+        self.taps.filters.visit(topic, &mut self.scratch.visits, |place| matches.push(*place));
+        // A rule whose filters overlap takes a message once.
+        matches.sort_unstable();
+        matches.dedup();
+        let generation = std::sync::Arc::clone(&self.generation);
+        let (mut any, mut full) = (false, false);
+        for place in matches.drain(..) {
+            let tap = &generation.taps[place as usize];
+            let message = envelope.message();
+            if message.trail.contains(&tap.name) {
+                debug!(rule = %tap.name, topic = %message.topic, "message has passed this rule");
+                continue;
+            }
+            if let Some(reader) = &tap.reader {
+                if !generation.authorize.read(reader, &message.topic) {
+                    debug!(rule = %tap.name, topic = %message.topic, "rule's user may not read");
+                    continue;
+                }
+            }
+            let duty = duty.filter(|_| tap.waits);
+            if let Some(duty) = duty.and_then(|duty| self.duties.get_mut(duty)) {
+                duty.pending += 1;
+            }
+            let message = envelope.share(&self.memory);
+            self.wire.outs.push_back(Out::Offer(Offer { tap: tap.id, message, duty }));
+            any = true;
+            full |= self.taps.full.contains(&tap.id);
+        }
+        self.taps.matches = matches;
+        (any, full)
+    }
+
+    /// A rule is full, or can take more: then all who waited go on.
+    pub(super) fn tap_full(&mut self, now: Now, tap: TapId, full: bool) {
+        if full {
+            self.taps.full.insert(tap);
+            return;
+        }
+        self.taps.full.remove(&tap);
+        self.resume_all(now, paused::TAP);
+    }
+
+    /// Resumes every connection that waited for this reason; one whose next message meets another
+    /// full rule waits again.
+    pub(super) fn resume_all(&mut self, now: Now, reason: u8) {
+        let waiting: Vec<u32> = self
+            .connections
+            .iter()
+            .flatten()
+            .filter(|connection| connection.paused & reason != 0)
+            .map(|connection| connection.id.index)
+            .collect();
+        for index in waiting {
+            self.resume(now, index, reason);
+        }
+    }
+}
