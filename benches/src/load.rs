@@ -1,0 +1,263 @@
+//! One run of one shape of load against one fresh broker.
+//!
+//! The measured interval lies inside the run: the load is steady before it begins and after it
+//! ends, and what the run proves (all came, once, in order) covers the whole of it.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::histogram::Histogram;
+use crate::link;
+use crate::process::{self, Broker, Contender};
+use crate::publish::{self, Plan};
+use crate::shared::Shared;
+use crate::subscribe::{self, Hears};
+use crate::window::Faults;
+
+/// A run that delivers nothing for this long when counting messages is given up.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// Who publishes to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One publisher, 200 subscribers.
+    FanOut,
+    /// 200 publishers, one subscriber.
+    FanIn,
+    /// 100 publishers, each with a subscriber of its own.
+    Pairs,
+}
+
+impl Shape {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::FanOut => "fan-out 1→200",
+            Self::FanIn => "fan-in 200→1",
+            Self::Pairs => "100 pairs",
+        }
+    }
+
+    /// How many publish.
+    pub(crate) fn publishers(self) -> usize {
+        match self {
+            Self::FanOut => 1,
+            Self::FanIn => 200,
+            Self::Pairs => 100,
+        }
+    }
+
+    /// The filter of each subscriber, and the publishers it hears by that.
+    fn subscribers(self) -> Vec<(String, Hears)> {
+        match self {
+            Self::FanOut => vec![("bench/0".into(), Hears { first: 0, count: 1 }); 200],
+            Self::FanIn => vec![("bench/+".into(), Hears { first: 0, count: 200 })],
+            Self::Pairs => {
+                (0..100).map(|i| (format!("bench/{i}"), Hears { first: i, count: 1 })).collect()
+            }
+        }
+    }
+
+    /// How many subscribers get each message.
+    pub(crate) fn copies(self) -> usize {
+        match self {
+            Self::FanOut => 200,
+            Self::FanIn | Self::Pairs => 1,
+        }
+    }
+}
+
+/// How long the load runs before and during the measured interval.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    pub(crate) warm_up: Duration,
+    pub(crate) seconds: Duration,
+    /// Ends the interval at this many deliveries instead of after `seconds`.
+    pub(crate) count: Option<u64>,
+}
+
+/// What one run showed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) deliveries: u64,
+    pub(crate) per_second: f64,
+    /// Broker CPU microseconds a delivered message.
+    pub(crate) cpu_micros: f64,
+    /// p50, p99 and p99.9 in milliseconds, when latency was measured.
+    pub(crate) latency_millis: Option<[f64; 3]>,
+    /// CPU seconds a second: broker, publishing thread, subscribing thread.
+    pub(crate) loads: [f64; 3],
+    pub(crate) faults: Faults,
+}
+
+/// Counters at one moment.
+struct Snapshot {
+    at: Instant,
+    units: u64,
+    cpu: [Duration; 3],
+}
+
+/// Runs one shape once.
+pub(crate) fn run(
+    contender: &Contender,
+    shape: Shape,
+    plan: Plan,
+    timing: Timing,
+    directory: &Path,
+) -> io::Result<Figures> {
+    let broker = contender.start(directory, &[])?;
+    measure(&broker, shape, plan, timing).map_err(|error| broker.explain(&error.to_string()))
+}
+
+fn measure(broker: &Broker, shape: Shape, plan: Plan, timing: Timing) -> io::Result<Figures> {
+    let mut subscribers = Vec::new();
+    for (index, (filter, hears)) in shape.subscribers().into_iter().enumerate() {
+        let mut stream = link::open(broker.port, &format!("subscriber-{index}"))?;
+        link::subscribe(&mut stream, &filter, plan.qos)?;
+        subscribers.push((stream, hears));
+    }
+    let publishers = (0..shape.publishers())
+        .map(|index| link::open(broker.port, &format!("publisher-{index}")))
+        .collect::<io::Result<Vec<_>>>()?;
+
+    let shared = &Shared::new(publishers.len())?;
+    std::thread::scope(|scope| {
+        let subscribing =
+            scope.spawn(move || subscribe::run(shared, plan.qos, plan.window, subscribers));
+        let publishing = scope.spawn(move || publish::run(shared, plan, publishers));
+        let delivered = || shared.delivered.load(Ordering::Acquire);
+        let interval = observe(broker, shared, timing, &delivered);
+        shared.stop.store(true, Ordering::SeqCst);
+        if interval.is_err() {
+            shared.failed.store(true, Ordering::SeqCst);
+        }
+        let published = publishing.join().map_err(|_| io::Error::other("publishers panicked"))?;
+        shared.finish.store(true, Ordering::SeqCst);
+        let received = subscribing.join().map_err(|_| io::Error::other("subscribers panicked"))?;
+        let (published, received) = (published?, received?);
+
+        let mut figures = figures(&interval?, Some(&received.latency));
+        figures.faults.lost = received.lost(&published.sent);
+        figures.faults.merge(published.faults);
+        figures.faults.merge(received.faults);
+        Ok(figures)
+    })
+}
+
+/// Drives publishers alone; what counts is what the broker acknowledged.
+pub(crate) fn publish_only(
+    broker: &Broker,
+    publishers: usize,
+    plan: Plan,
+    timing: Timing,
+) -> io::Result<(Figures, Vec<u64>)> {
+    let streams = (0..publishers)
+        .map(|index| link::open(broker.port, &format!("publisher-{index}")))
+        .collect::<io::Result<Vec<_>>>()?;
+    let shared = &Shared::new(publishers)?;
+    std::thread::scope(|scope| {
+        let publishing = scope.spawn(move || publish::run(shared, plan, streams));
+        let acknowledged = || shared.acknowledged.load(Ordering::Acquire);
+        let interval = observe(broker, shared, timing, &acknowledged);
+        shared.stop.store(true, Ordering::SeqCst);
+        if interval.is_err() {
+            shared.failed.store(true, Ordering::SeqCst);
+        }
+        let published =
+            publishing.join().map_err(|_| io::Error::other("publishers panicked"))??;
+        let mut figures = figures(&interval?, None);
+        figures.faults.merge(published.faults);
+        Ok((figures, published.sent))
+    })
+}
+
+/// Warms up, then takes the counters at both ends of the interval.
+fn observe(
+    broker: &Broker,
+    shared: &Shared,
+    timing: Timing,
+    units: &dyn Fn() -> u64,
+) -> io::Result<[Snapshot; 2]> {
+    wait(shared, timing.warm_up, &|| false);
+    let before = Snapshot::take(broker, shared, units)?;
+    shared.measuring.store(true, Ordering::Relaxed);
+    match timing.count {
+        Some(count) => wait(shared, LONGEST, &|| units() >= before.units + count),
+        None => wait(shared, timing.seconds, &|| false),
+    }
+    let after = Snapshot::take(broker, shared, units)?;
+    shared.measuring.store(false, Ordering::Relaxed);
+    Ok([before, after])
+}
+
+/// Waits as long as told, or until `done`, or until a load thread gave up.
+fn wait(shared: &Shared, limit: Duration, done: &dyn Fn() -> bool) {
+    let until = Instant::now() + limit;
+    while !done() && !shared.failed.load(Ordering::Relaxed) {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::sleep(left.min(Duration::from_millis(5)));
+    }
+}
+
+impl Snapshot {
+    fn take(broker: &Broker, shared: &Shared, units: &dyn Fn() -> u64) -> io::Result<Self> {
+        let thread = |place: usize| match shared.threads[place].load(Ordering::Acquire) {
+            // Publishers alone: there is no subscribing thread.
+            0 => Duration::ZERO,
+            // A thread that gave up has no time to read; the run fails by its fault.
+            id => process::thread_cpu(id).unwrap_or_default(),
+        };
+        let cpu = [broker.cpu()?, thread(0), thread(1)];
+        Ok(Self { at: Instant::now(), units: units(), cpu })
+    }
+}
+
+fn figures([before, after]: &[Snapshot; 2], latency: Option<&Histogram>) -> Figures {
+    let seconds = (after.at - before.at).as_secs_f64();
+    let units = after.units - before.units;
+    let spent = |place: usize| after.cpu[place].saturating_sub(before.cpu[place]).as_secs_f64();
+    let millis = |latency: &Histogram, share| {
+        latency.percentile(share).map_or(f64::NAN, |found| found.as_secs_f64() * 1e3)
+    };
+    Figures {
+        deliveries: units,
+        per_second: units as f64 / seconds,
+        cpu_micros: spent(0) * 1e6 / units as f64,
+        latency_millis: latency.map(|found| [0.5, 0.99, 0.999].map(|share| millis(found, share))),
+        loads: [0, 1, 2].map(|place| spent(place) / seconds),
+        faults: Faults::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_publisher_of_a_shape_is_heard_as_often_as_it_says() {
+        for shape in [Shape::FanOut, Shape::FanIn, Shape::Pairs] {
+            let mut heard = vec![0; shape.publishers()];
+            for (_, hears) in shape.subscribers() {
+                heard[hears.first..hears.first + hears.count].iter_mut().for_each(|n| *n += 1);
+            }
+            assert!(heard.iter().all(|copies| *copies == shape.copies()), "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn figures_are_differences_over_the_interval() {
+        let at = Instant::now();
+        let millis = |list: [u64; 3]| list.map(Duration::from_millis);
+        let before = Snapshot { at, units: 1_000, cpu: millis([100, 10, 20]) };
+        let at = at + Duration::from_secs(2);
+        let after = Snapshot { at, units: 401_000, cpu: millis([2_100, 1_010, 520]) };
+        let found = figures(&[before, after], None);
+        assert_eq!((found.deliveries, found.per_second), (400_000, 200_000.0));
+        assert!((found.cpu_micros - 5.0).abs() < 1e-9);
+        assert_eq!(found.loads, [1.0, 0.5, 0.25]);
+    }
+}

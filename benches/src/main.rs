@@ -1,0 +1,77 @@
+//! Compares brokers under load by what each delivered message costs them.
+//!
+//! The load generator shares nothing with Midge but the wire, and one process of it drives every
+//! broker in turn: what differs between two figures is the broker.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+mod bridge;
+mod compare;
+mod histogram;
+mod idle;
+mod link;
+mod load;
+mod options;
+mod process;
+mod publish;
+mod report;
+mod shared;
+mod subscribe;
+mod window;
+mod wire;
+
+use options::Options;
+use process::Contender;
+
+fn main() -> ExitCode {
+    let options = match options::parse(std::env::args().skip(1)) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            print!("{}", options::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("midge-bench: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("midge-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> io::Result<bool> {
+    let midge = midge(options)?;
+    let directory = tempfile::Builder::new().prefix("midge-bench-").tempdir()?;
+    let report = compare::run(options, &midge, directory.path())?;
+    print!("{}", report.markdown());
+    if let Some(path) = &options.json {
+        let command: Vec<String> = std::env::args().collect();
+        std::fs::write(path, format!("{:#}\n", report.json(&command)))
+            .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
+    }
+    Ok(report.is_clean())
+}
+
+/// The binary named, or the one built beside this one.
+fn midge(options: &Options) -> io::Result<Contender> {
+    let beside = || -> io::Result<PathBuf> {
+        Ok(std::env::current_exe()?.parent().unwrap_or(Path::new(".")).join("midge"))
+    };
+    let path = options.midge.clone().map_or_else(beside, Ok)?;
+    let path = path.canonicalize().map_err(|error| {
+        io::Error::other(format!(
+            "{}: {error}; build it with `cargo build --release -p midge` or name one by --midge",
+            path.display()
+        ))
+    })?;
+    let command = vec![path.display().to_string(), "-c".into(), "{config}".into()];
+    Ok(Contender { name: "midge".into(), command })
+}

@@ -1,0 +1,331 @@
+//! The publishing thread: all publishers of a run on one epoll.
+//!
+//! A publisher has at most W messages that a subscriber lacks and at most W that the broker has
+//! not acknowledged.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use crate::link::{Link, PATIENCE, READ_BYTES};
+use crate::shared::Shared;
+use crate::window::Faults;
+use crate::wire::{self, Frame, Malformed, Stamp, Template};
+
+const WAKE: u64 = u64::MAX;
+/// How often a sleeping thread looks at the flags.
+pub(crate) const GLANCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+
+/// What the publishers of a run do.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) qos: u8,
+    pub(crate) window: usize,
+    pub(crate) payload_bytes: usize,
+    /// Messages a second over all publishers; `None` sends whenever a window is open.
+    pub(crate) rate: Option<f64>,
+    /// Whether subscribers report what they have; otherwise only acknowledgements count.
+    pub(crate) subscribed: bool,
+}
+
+/// What the publishers had done at the end.
+pub(crate) struct Published {
+    /// Messages sent, by publisher.
+    pub(crate) sent: Vec<u64>,
+    pub(crate) faults: Faults,
+}
+
+struct Publisher {
+    link: Link,
+    template: Template,
+    sent: u64,
+    /// Packet ids under way, oldest first, and whether PUBREL was sent.
+    unacknowledged: VecDeque<(u16, bool)>,
+}
+
+/// Publishes until told to stop and everything is delivered and acknowledged, or nothing moves.
+pub(crate) fn run(shared: &Shared, plan: Plan, streams: Vec<TcpStream>) -> io::Result<Published> {
+    shared.enrol(0);
+    let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    epoll::add(&poll, &shared.wake, EventData::new_u64(WAKE), EventFlags::IN)?;
+    let mut publishers = Vec::with_capacity(streams.len());
+    for (index, stream) in streams.into_iter().enumerate() {
+        publishers.push(Publisher {
+            link: Link::new(stream, &poll, index as u64)?,
+            template: Template::new(&format!("bench/{index}"), plan.qos, plan.payload_bytes),
+            sent: 0,
+            unacknowledged: VecDeque::with_capacity(plan.window),
+        });
+    }
+    let mut group = Group { shared, plan, poll, publishers, faults: Faults::default() };
+    if let Err(error) = group.drive() {
+        group.faults.violation(format!("publisher: {error}"));
+        shared.failed.store(true, Ordering::SeqCst);
+    }
+    let left: usize = group.publishers.iter().map(|p| p.unacknowledged.len()).sum();
+    group.faults.unacknowledged = left as u64;
+    Ok(Published {
+        sent: group.publishers.iter().map(|publisher| publisher.sent).collect(),
+        faults: group.faults,
+    })
+}
+
+struct Group<'a> {
+    shared: &'a Shared,
+    plan: Plan,
+    poll: OwnedFd,
+    publishers: Vec<Publisher>,
+    faults: Faults,
+}
+
+impl Group<'_> {
+    fn drive(&mut self) -> io::Result<()> {
+        let mut events = Vec::with_capacity(1_024);
+        let mut scratch = vec![0; READ_BYTES];
+        let mut frames = Vec::new();
+        let mut acknowledged = 0u64;
+        let mut last_state = (0, 0);
+        let mut last_change = Instant::now();
+        loop {
+            let sent = self.refill(&mut frames)?;
+            if !sent && self.is_done() {
+                return Ok(());
+            }
+            if self.shared.failed.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            events.clear();
+            self.wait(&mut events, sent)?;
+            for event in events.drain(..) {
+                let token = { event.data }.u64();
+                let Some(publisher) = self.publishers.get_mut(token as usize) else { continue };
+                if { event.flags }.contains(EventFlags::OUT) {
+                    publisher.link.flush(&self.poll)?;
+                }
+                acknowledged += publisher.receive(&self.poll, &mut scratch, self.plan.qos)?;
+            }
+            self.shared.acknowledged.store(acknowledged, Ordering::Release);
+            let state = (acknowledged, self.shared.delivered.load(Ordering::Relaxed));
+            if sent || state != last_state {
+                last_state = state;
+                last_change = Instant::now();
+            } else if last_change.elapsed() > PATIENCE {
+                return Err(io::Error::other("nothing was delivered or acknowledged any more"));
+            }
+        }
+    }
+
+    /// Opens every window as far as it goes; one write a publisher.
+    fn refill(&mut self, frames: &mut Vec<u8>) -> io::Result<bool> {
+        if self.shared.stop.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let now = self.shared.now_nanos();
+        let count = self.publishers.len() as u64;
+        let mut sent = false;
+        for (index, publisher) in self.publishers.iter_mut().enumerate() {
+            if publisher.link.is_blocked() {
+                continue;
+            }
+            let mut limit = publisher.window_end(self.shared, &self.plan, index);
+            if let Some(rate) = self.plan.rate {
+                limit = limit.min(due(rate, now, index as u64, count));
+            }
+            if publisher.sent >= limit {
+                continue;
+            }
+            frames.clear();
+            for sequence in publisher.sent..limit {
+                let sent_nanos = match self.plan.rate {
+                    // The time it should have gone: a broker that holds up the sender is not
+                    // excused from the wait it caused.
+                    Some(rate) => due_at(rate, sequence, index as u64, count),
+                    None => now,
+                };
+                let packet_id = wire::packet_id(sequence);
+                let stamp = Stamp { publisher: index as u32, sequence, sent_nanos };
+                publisher.template.append(frames, packet_id, stamp);
+                if self.plan.qos > 0 {
+                    publisher.unacknowledged.push_back((packet_id, false));
+                }
+            }
+            publisher.sent = limit;
+            publisher.link.send(&self.poll, frames)?;
+            sent = true;
+        }
+        Ok(sent)
+    }
+
+    fn is_done(&self) -> bool {
+        self.shared.stop.load(Ordering::Relaxed)
+            && self.publishers.iter().enumerate().all(|(index, publisher)| {
+                publisher.unacknowledged.is_empty()
+                    && !publisher.link.is_blocked()
+                    && (!self.plan.subscribed
+                        || self.shared.completed[index].load(Ordering::Acquire) == publisher.sent)
+            })
+    }
+
+    /// Sleeps until a socket, a window or the next due message; looks only when something was sent.
+    fn wait(&self, events: &mut Vec<epoll::Event>, sent: bool) -> io::Result<()> {
+        let mut timeout = GLANCE;
+        if sent {
+            timeout = Timespec { tv_sec: 0, tv_nsec: 0 };
+        } else {
+            self.shared.doze();
+            if self.any_window_opened() {
+                timeout = Timespec { tv_sec: 0, tv_nsec: 0 };
+            } else if let Some(rate) = self.plan.rate {
+                // epoll_wait counts in milliseconds: ppoll does the fine waiting.
+                let pause = until_next(rate, self.shared.now_nanos());
+                let pause = Timespec {
+                    tv_sec: 0,
+                    tv_nsec: pause.min(Duration::from_millis(20)).as_nanos() as i64,
+                };
+                interrupted(rustix::event::poll(
+                    &mut [PollFd::new(&self.poll, PollFlags::IN)],
+                    Some(&pause),
+                ))?;
+                timeout = Timespec { tv_sec: 0, tv_nsec: 0 };
+            }
+        }
+        let space = rustix::buffer::spare_capacity(events);
+        interrupted(epoll::wait(&self.poll, space, Some(&timeout)))?;
+        if !sent {
+            self.shared.rouse();
+        }
+        Ok(())
+    }
+
+    fn any_window_opened(&self) -> bool {
+        // At a fixed rate the due message decides, and the wake-up serves a window that was shut.
+        self.plan.rate.is_none()
+            && !self.shared.stop.load(Ordering::Relaxed)
+            && self.publishers.iter().enumerate().any(|(index, publisher)| {
+                !publisher.link.is_blocked()
+                    && publisher.sent < publisher.window_end(self.shared, &self.plan, index)
+            })
+    }
+}
+
+impl Publisher {
+    /// The first sequence number that may not be sent yet.
+    fn window_end(&self, shared: &Shared, plan: &Plan, index: usize) -> u64 {
+        let window = plan.window as u64;
+        let mut end = self.sent + window - self.unacknowledged.len() as u64;
+        if plan.subscribed {
+            end = end.min(shared.completed[index].load(Ordering::SeqCst) + window);
+        }
+        end
+    }
+
+    /// Reads acknowledgements, answers PUBREC; tells how many handshakes ended.
+    fn receive(&mut self, poll: &OwnedFd, scratch: &mut [u8], qos: u8) -> io::Result<u64> {
+        let mut replies = Vec::new();
+        let mut ended = 0;
+        let unacknowledged = &mut self.unacknowledged;
+        self.link.receive(scratch, |frame| {
+            ended += u64::from(acknowledge(unacknowledged, frame, qos, &mut replies)?);
+            Ok(())
+        })?;
+        if !replies.is_empty() {
+            self.link.send(poll, &replies)?;
+        }
+        Ok(ended)
+    }
+}
+
+/// Takes one acknowledgement; `true` when its message's handshake has ended.
+fn acknowledge(
+    unacknowledged: &mut VecDeque<(u16, bool)>,
+    frame: &Frame<'_>,
+    qos: u8,
+    replies: &mut Vec<u8>,
+) -> Result<bool, Malformed> {
+    let packet_id = frame.packet_id()?;
+    // Usually the oldest: brokers acknowledge in order [MQTT-4.6.0-2].
+    let Some(at) = unacknowledged.iter().position(|(id, _)| *id == packet_id) else {
+        return Err(Malformed("acknowledgement has a packet id that is not under way"));
+    };
+    match (qos, frame.first, unacknowledged[at].1) {
+        (1, wire::PUBACK, _) | (2, wire::PUBCOMP, true) => {
+            unacknowledged.remove(at);
+            Ok(true)
+        }
+        (2, wire::PUBREC, false) => {
+            unacknowledged[at].1 = true;
+            replies.extend_from_slice(&wire::acknowledgement(wire::PUBREL, packet_id));
+            Ok(false)
+        }
+        _ => Err(Malformed("packet does not fit the publisher's handshake")),
+    }
+}
+
+/// Messages `k = sequence * publishers + publisher` go out evenly, `k / rate` seconds from the start.
+fn due_at(rate: f64, sequence: u64, publisher: u64, publishers: u64) -> u64 {
+    ((sequence * publishers + publisher) as f64 / rate * 1e9) as u64
+}
+
+/// How many messages of one publisher are due by `now`.
+fn due(rate: f64, now_nanos: u64, publisher: u64, publishers: u64) -> u64 {
+    let total = (now_nanos as f64 * 1e-9 * rate) as u64 + 1;
+    total.saturating_sub(publisher).div_ceil(publishers)
+}
+
+fn until_next(rate: f64, now_nanos: u64) -> Duration {
+    let now = now_nanos as f64 * 1e-9;
+    let next = ((now * rate).floor() + 1.0) / rate;
+    Duration::from_secs_f64((next - now).max(0.0))
+}
+
+/// A signal ends a wait early, which is no fault.
+pub(crate) fn interrupted(result: rustix::io::Result<usize>) -> io::Result<()> {
+    match result {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_become_due_evenly_and_in_turn() {
+        // Ten a second over four publishers: one every 100 ms, round and round.
+        let counts = |millis: u64| [0, 1, 2, 3].map(|p| due(10.0, millis * 1_000_000, p, 4));
+        assert_eq!(counts(0), [1, 0, 0, 0]);
+        assert_eq!(counts(50), [1, 0, 0, 0]);
+        assert_eq!(counts(150), [1, 1, 0, 0]);
+        assert_eq!(counts(450), [2, 1, 1, 1]);
+        assert_eq!(due_at(10.0, 1, 0, 4), 400_000_000);
+        let pause = until_next(10.0, 130_000_000).as_secs_f64();
+        assert!((pause - 0.07).abs() < 1e-6, "{pause}");
+    }
+
+    #[test]
+    fn handshakes_end_once_and_in_their_order() {
+        let step = |queue: &mut VecDeque<_>, first, qos| {
+            let body = [0, 5];
+            let mut replies = Vec::new();
+            let ended = acknowledge(queue, &Frame { first, body: &body }, qos, &mut replies);
+            (ended, replies)
+        };
+        let mut queue = VecDeque::from([(4, false), (5, false)]);
+        assert_eq!(step(&mut queue, wire::PUBACK, 1), (Ok(true), vec![]));
+        assert!(step(&mut queue, wire::PUBACK, 1).0.is_err(), "the same PUBACK again");
+
+        let mut queue = VecDeque::from([(5, false)]);
+        assert!(step(&mut queue, wire::PUBCOMP, 2).0.is_err(), "PUBCOMP before PUBREC");
+        assert_eq!(step(&mut queue, wire::PUBREC, 2), (Ok(false), vec![0x62, 2, 0, 5]));
+        assert!(step(&mut queue, wire::PUBREC, 2).0.is_err(), "PUBREC again");
+        assert_eq!(step(&mut queue, wire::PUBCOMP, 2), (Ok(true), vec![]));
+        assert!(queue.is_empty());
+    }
+}

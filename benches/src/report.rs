@@ -1,0 +1,339 @@
+//! Medians, ratios, the table and the JSON.
+//!
+//! A ratio is made within one round, where both brokers met the same machine; the table shows the
+//! median of these ratios and not the ratio of medians.
+
+use serde_json::{Value, json};
+
+use crate::load::Figures;
+use crate::window::Faults;
+
+/// All runs of one broker under one load, in the order of the rounds.
+pub(crate) struct Series {
+    pub(crate) load: String,
+    pub(crate) broker: String,
+    pub(crate) runs: Vec<Result<Figures, String>>,
+}
+
+/// Idle memory of one broker, in bytes a connection.
+pub(crate) struct Idle {
+    pub(crate) broker: String,
+    pub(crate) runs: Vec<Result<f64, String>>,
+}
+
+/// The middle value, or the mean of the two in the middle; `None` without a value.
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        count if count % 2 == 1 => Some(values[middle]),
+        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
+    }
+}
+
+/// First divided by second in every round in which both ran.
+fn ratios<'a, T: 'a>(
+    first: &'a [Result<T, String>],
+    second: &'a [Result<T, String>],
+    value: impl Fn(&T) -> f64,
+) -> Vec<f64> {
+    let pairs = first.iter().zip(second);
+    pairs.filter_map(|(a, b)| Some(value(a.as_ref().ok()?) / value(b.as_ref().ok()?))).collect()
+}
+
+impl Series {
+    fn median(&self, value: impl Fn(&Figures) -> f64) -> Option<f64> {
+        median(self.runs.iter().flatten().map(value))
+    }
+
+    fn faults(&self) -> Faults {
+        let mut sum = Faults::default();
+        for run in &self.runs {
+            match run {
+                Ok(figures) => sum.merge(figures.faults.clone()),
+                Err(error) => sum.violation(error.clone()),
+            }
+        }
+        sum
+    }
+
+    /// CPU a message of `subject` relative to this one, round by round.
+    fn cpu_ratios(&self, subject: &Self) -> Vec<f64> {
+        ratios(&subject.runs, &self.runs, |figures| figures.cpu_micros)
+    }
+
+    fn json(&self, subject: &Self) -> Value {
+        let runs: Vec<Value> = self.runs.iter().map(run_json).collect();
+        json!({
+            "load": self.load,
+            "broker": self.broker,
+            "runs": runs,
+            "median_messages_per_second": self.median(|figures| figures.per_second),
+            "median_cpu_micros_per_message": self.median(|figures| figures.cpu_micros),
+            "first_broker_cpu_ratios": self.cpu_ratios(subject),
+            "median_first_broker_cpu_ratio": median(self.cpu_ratios(subject)),
+        })
+    }
+}
+
+fn run_json(run: &Result<Figures, String>) -> Value {
+    match run {
+        Err(error) => json!({ "error": error }),
+        Ok(figures) => json!({
+            "messages": figures.deliveries,
+            "messages_per_second": figures.per_second,
+            "cpu_micros_per_message": figures.cpu_micros,
+            "latency_millis_p50_p99_p999": figures.latency_millis,
+            "cores_broker_publishers_subscribers": figures.loads,
+            "lost": figures.faults.lost,
+            "duplicated": figures.faults.duplicated,
+            "reordered": figures.faults.reordered,
+            "unacknowledged": figures.faults.unacknowledged,
+            "violations": figures.faults.violations,
+        }),
+    }
+}
+
+/// Everything one invocation measured.
+#[derive(Default)]
+pub(crate) struct Report {
+    /// Series of the same load stand together, the first broker's first.
+    pub(crate) series: Vec<Series>,
+    pub(crate) idle: Vec<Idle>,
+    pub(crate) versions: Vec<(String, String)>,
+    /// Scenarios that were not run, with the reason.
+    pub(crate) skipped: Vec<String>,
+}
+
+impl Report {
+    fn subject(&self, series: &Series) -> &Series {
+        let same = self.series.iter().find(|other| other.load == series.load);
+        same.expect("a series is among the series of its load")
+    }
+
+    /// Whether every run ended and lost, repeated and reordered nothing.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.series.iter().all(|series| series.faults().is_clean())
+            && self.idle.iter().all(|idle| idle.runs.iter().all(Result::is_ok))
+    }
+
+    /// The tables, in Markdown that is aligned to be read as it is.
+    pub(crate) fn markdown(&self) -> String {
+        let mut out = String::new();
+        if !self.series.is_empty() {
+            let head = [
+                "load",
+                "broker",
+                "messages/s",
+                "CPU µs/message",
+                "ratio",
+                "p50 ms",
+                "p99 ms",
+                "p99.9 ms",
+                "cores: broker",
+                "pub.",
+                "sub.",
+            ];
+            let rows = self.series.iter().map(|series| self.row(series)).collect::<Vec<_>>();
+            out += &table(&head.map(str::to_owned), &rows, 2);
+        }
+        if !self.idle.is_empty() {
+            let head = ["load", "broker", "RSS KB/connection", "ratio"].map(str::to_owned);
+            let rows = self.idle.iter().map(|idle| self.idle_row(idle)).collect::<Vec<_>>();
+            out += "\n";
+            out += &table(&head, &rows, 2);
+        }
+        out += "\n";
+        for (broker, version) in &self.versions {
+            out += &format!("{broker}: {version}\n");
+        }
+        for reason in &self.skipped {
+            out += &format!("skipped: {reason}\n");
+        }
+        out += &self.verdict();
+        out
+    }
+
+    fn row(&self, series: &Series) -> Vec<String> {
+        let subject = self.subject(series);
+        let ratio = (!std::ptr::eq(subject, series)).then(|| series.cpu_ratios(subject));
+        let latency = |place: usize| {
+            let value = series.median(|f| f.latency_millis.map_or(f64::NAN, |list| list[place]));
+            cell(value, 2)
+        };
+        let load = |place: usize| cell(series.median(|figures| figures.loads[place]), 2);
+        vec![
+            series.load.clone(),
+            series.broker.clone(),
+            cell(series.median(|figures| figures.per_second), 0),
+            cell(series.median(|figures| figures.cpu_micros), 2),
+            cell(ratio.and_then(median), 2),
+            latency(0),
+            latency(1),
+            latency(2),
+            load(0),
+            load(1),
+            load(2),
+        ]
+    }
+
+    fn idle_row(&self, idle: &Idle) -> Vec<String> {
+        let subject = &self.idle[0];
+        let ratio = (!std::ptr::eq(subject, idle))
+            .then(|| ratios(&subject.runs, &idle.runs, |bytes| *bytes))
+            .and_then(median);
+        let bytes = median(idle.runs.iter().flatten().copied());
+        let kilobytes = bytes.map(|bytes| bytes / 1024.0);
+        vec!["idle".into(), idle.broker.clone(), cell(kilobytes, 2), cell(ratio, 2)]
+    }
+
+    fn verdict(&self) -> String {
+        let mut out = String::new();
+        let mut deliveries = 0;
+        for series in &self.series {
+            deliveries += series.runs.iter().flatten().map(|run| run.deliveries).sum::<u64>();
+            let faults = series.faults();
+            if !faults.is_clean() {
+                out += &format!("FAULT {}, {}: {}\n", series.load, series.broker, told(&faults));
+            }
+        }
+        for idle in &self.idle {
+            for error in idle.runs.iter().filter_map(|run| run.as_ref().err()) {
+                out += &format!("FAULT idle, {}: {error}\n", idle.broker);
+            }
+        }
+        if out.is_empty() && deliveries > 0 {
+            out = format!("{deliveries} messages measured: none lost, repeated or out of order\n");
+        }
+        out
+    }
+
+    /// The same with every single run.
+    pub(crate) fn json(&self, command: &[String]) -> Value {
+        let series = self.series.iter().map(|series| series.json(self.subject(series)));
+        let idle = self.idle.iter().map(|idle| {
+            let runs = idle.runs.iter().map(|run| match run {
+                Ok(bytes) => json!({ "rss_bytes_per_connection": bytes }),
+                Err(error) => json!({ "error": error }),
+            });
+            json!({ "broker": idle.broker, "runs": runs.collect::<Vec<_>>() })
+        });
+        let versions: serde_json::Map<String, Value> =
+            self.versions.iter().map(|(name, text)| (name.clone(), json!(text))).collect();
+        json!({
+            "command": command,
+            "versions": versions,
+            "series": series.collect::<Vec<_>>(),
+            "idle": idle.collect::<Vec<_>>(),
+            "skipped": self.skipped,
+            "clean": self.is_clean(),
+        })
+    }
+}
+
+fn told(faults: &Faults) -> String {
+    let counts = [
+        (faults.lost, "lost"),
+        (faults.duplicated, "repeated"),
+        (faults.reordered, "out of order"),
+        (faults.unacknowledged, "unacknowledged"),
+    ];
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let mut parts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
+    parts.extend(faults.violations.iter().cloned());
+    parts.join("; ")
+}
+
+fn cell(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"))
+}
+
+/// Columns from `first_number` on are aligned to the right.
+fn table(head: &[String], rows: &[Vec<String>], first_number: usize) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([head[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: &[String]| {
+        let padded = cells.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+            if column < first_number {
+                format!("{cell:<width$}")
+            } else {
+                format!("{cell:>width$}")
+            }
+        });
+        format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
+    };
+    let rule: Vec<String> = (widths.iter().enumerate())
+        .map(|(column, width)| {
+            let dashes = "-".repeat(width - 1);
+            if column < first_number { format!("{dashes}-") } else { format!("{dashes}:") }
+        })
+        .collect();
+    let body: String = rows.iter().map(|row| line(row)).collect();
+    format!("{}{}{body}", line(head), line(&rule))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(cpu_micros: f64) -> Result<Figures, String> {
+        Ok(Figures { deliveries: 10, per_second: 5.0, cpu_micros, ..Figures::default() })
+    }
+
+    fn series(broker: &str, runs: Vec<Result<Figures, String>>) -> Series {
+        Series { load: "pairs, QoS 0".into(), broker: broker.into(), runs }
+    }
+
+    #[test]
+    fn median_is_the_middle_whatever_the_order() {
+        assert_eq!(median([3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median([f64::NAN, 7.0]), Some(7.0));
+        assert_eq!(median([]), None);
+    }
+
+    #[test]
+    fn ratio_is_made_within_a_round_and_skips_failed_ones() {
+        let midge = series("midge", vec![run(1.0), run(8.0), run(3.0), Err("gone".into())]);
+        let peer = series("peer", vec![run(2.0), run(80.0), run(4.0), run(1.0)]);
+        assert_eq!(peer.cpu_ratios(&midge), [0.5, 0.1, 0.75]);
+        let report = Report { series: vec![midge, peer], ..Report::default() };
+        assert_eq!(report.row(&report.series[1])[4], "0.50");
+        assert_eq!(report.row(&report.series[0])[4], "-");
+    }
+
+    #[test]
+    fn one_lost_message_or_one_failed_run_spoils_the_report() {
+        let clean = Report { series: vec![series("midge", vec![run(1.0)])], ..Report::default() };
+        assert!(clean.is_clean());
+        assert!(clean.markdown().ends_with("none lost, repeated or out of order\n"));
+
+        let mut lossy = run(1.0).unwrap();
+        lossy.faults.lost = 3;
+        let runs = vec![run(1.0), Ok(lossy)];
+        let report = Report { series: vec![series("midge", runs)], ..Report::default() };
+        assert!(!report.is_clean());
+        assert!(report.markdown().ends_with("FAULT pairs, QoS 0, midge: 3 lost\n"));
+        assert_eq!(report.json(&[])["series"][0]["runs"][1]["lost"], 3);
+
+        let idle = vec![Idle { broker: "midge".into(), runs: vec![Err("refused".into())] }];
+        let report = Report { idle, ..Report::default() };
+        assert!(!report.is_clean());
+        assert!(report.markdown().contains("FAULT idle, midge: refused"));
+    }
+
+    #[test]
+    fn tables_are_aligned() {
+        let rows = vec![vec!["a".into(), "10.00".into()], vec!["long".into(), "1.0".into()]];
+        let text = table(&["x".into(), "µs".into()], &rows, 1);
+        assert_eq!(
+            text,
+            "| x    |    µs |\n| ---- | ----: |\n| a    | 10.00 |\n| long |   1.0 |\n"
+        );
+    }
+}
