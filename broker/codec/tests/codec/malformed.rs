@@ -1,9 +1,13 @@
 //! Bytes that are no packet, at least one for every form the standards forbid.
 
+// By path, so that the seeds of the fuzz targets can be made of this file too.
+#[path = "malformed/connect.rs"]
+mod connect;
+#[path = "malformed/properties.rs"]
+mod properties;
+
 use midge_codec::ProtocolVersion::{V5, V31, V311};
-use midge_codec::{
-    InvalidText, InvalidTopic, Malformed, Property, ProtocolVersion, ReasonCode, Text,
-};
+use midge_codec::{InvalidText, InvalidTopic, Malformed, ProtocolVersion, ReasonCode};
 
 /// Bytes and what is wrong with them.
 pub(crate) struct Bad {
@@ -28,12 +32,12 @@ pub(crate) const MAXIMUM_PACKET_SIZE: u32 = 1_000;
 
 pub(crate) fn malformed() -> Vec<Bad> {
     let mut bad = fixed_header();
-    bad.extend(connect());
+    bad.extend(connect::connect());
     bad.extend(connack());
     bad.extend(publish());
     bad.extend(acks());
     bad.extend(subscribe());
-    bad.extend(properties());
+    bad.extend(properties::properties());
     bad.extend(others());
     bad
 }
@@ -92,127 +96,6 @@ fn fixed_header() -> Vec<Bad> {
     // [MQTT-3.15.1-1]
     all.push(bad(V5, "f1", flags(1, 0), 0x81));
     all
-}
-
-fn connect() -> Vec<Bad> {
-    let level = |name, found| Malformed::ProtocolLevel { name, found };
-    let name = |found| Malformed::ProtocolName { found: Text::from_static(found) };
-    vec![
-        // [MQTT-3.1.2-1]
-        bad(None, "10 0d 0004 'mqtt' 04 02 003c 0001 'c'", name("mqtt"), 0x84),
-        bad(None, "10 02 0000", name(""), 0x84),
-        bad(None, "10 16 0014 'AMQPAMQPAMQPAMQPAMQP'", name("AMQPAMQPAMQPAMQP"), 0x84),
-        // [MQTT-3.1.2-2]
-        bad(None, "10 0d 0004 'MQTT' 03 02 003c 0001 'c'", level("MQTT", 3), 0x84),
-        bad(None, "10 0d 0004 'MQTT' 06 02 003c 0001 'c'", level("MQTT", 6), 0x84),
-        bad(None, "10 0d 0004 'MQTT' 85 02 003c 0001 'c'", level("MQTT", 0x85), 0x84),
-        bad(None, "10 0f 0006 'MQIsdp' 04 02 003c 0001 'c'", level("MQIsdp", 4), 0x84),
-        bad(None, "10 0f 0006 'MQIsdp' 05 02 003c 0001 'c'", level("MQIsdp", 5), 0x84),
-        // [MQTT-3.1.2-3]
-        bad(
-            None,
-            "10 0d 0004 'MQTT' 04 03 003c 0001 'c'",
-            Malformed::ConnectFlagsReserved { found: 3 },
-            0x81,
-        ),
-        // [MQTT-3.1.2-12]
-        bad(
-            None,
-            "10 13 0004 'MQTT' 04 1e 003c 0001 'c' 0001 'w' 0001 'p'",
-            Malformed::WillQoS,
-            0x81,
-        ),
-        bad(
-            None,
-            "10 15 0006 'MQIsdp' 03 1e 003c 0001 'c' 0001 'w' 0001 'p'",
-            Malformed::WillQoS,
-            0x81,
-        ),
-        // [MQTT-3.1.2-11], [MQTT-3.1.2-13]
-        bad(
-            None,
-            "10 0d 0004 'MQTT' 04 0a 003c 0001 'c'",
-            Malformed::WillFlagsWithoutWill { found: 0x0a },
-            0x81,
-        ),
-        bad(
-            None,
-            "10 0e 0004 'MQTT' 05 22 003c 00 0001 'c'",
-            Malformed::WillFlagsWithoutWill { found: 0x22 },
-            0x81,
-        ),
-        // 3.1.1 [MQTT-3.1.2-22]
-        bad(
-            None,
-            "10 10 0004 'MQTT' 04 42 003c 0001 'c' 0001 'p'",
-            Malformed::PasswordWithoutUserName,
-            0x81,
-        ),
-        bad(
-            None,
-            "10 12 0006 'MQIsdp' 03 42 003c 0001 'c' 0001 'p'",
-            Malformed::PasswordWithoutUserName,
-            0x81,
-        ),
-        // [MQTT-3.1.3-3], [MQTT-3.1.2-9], [MQTT-3.1.2-17], [MQTT-3.1.2-19]: fields that are missing.
-        bad(None, "10 00", truncated("protocol name", 2, 0), 0x81),
-        bad(None, "10 04 0004 'MQ'", truncated("protocol name", 4, 2), 0x81),
-        bad(None, "10 06 0004 'MQTT'", truncated("protocol level", 1, 0), 0x81),
-        bad(None, "10 07 0004 'MQTT' 04", truncated("connect flags", 1, 0), 0x81),
-        bad(None, "10 09 0004 'MQTT' 04 02 00", truncated("keep alive", 2, 1), 0x81),
-        bad(None, "10 0a 0004 'MQTT' 05 02 003c", truncated("property length", 1, 0), 0x81),
-        bad(None, "10 0a 0004 'MQTT' 04 02 003c", truncated("client identifier", 2, 0), 0x81),
-        bad(None, "10 0d 0004 'MQTT' 04 06 003c 0001 'c'", truncated("will topic", 2, 0), 0x81),
-        bad(
-            None,
-            "10 10 0004 'MQTT' 04 06 003c 0001 'c' 0001 'w'",
-            truncated("will payload", 2, 0),
-            0x81,
-        ),
-        bad(None, "10 0d 0004 'MQTT' 04 82 003c 0001 'c'", truncated("user name", 2, 0), 0x81),
-        bad(
-            None,
-            "10 10 0004 'MQTT' 04 c2 003c 0001 'c' 0001 'u'",
-            truncated("password", 2, 0),
-            0x81,
-        ),
-        // [MQTT-3.1.2-16], [MQTT-3.1.2-18]: fields that nothing announced.
-        bad(
-            None,
-            "10 10 0004 'MQTT' 04 02 003c 0001 'c' 0001 'u'",
-            Malformed::TrailingBytes { bytes: 3 },
-            0x81,
-        ),
-        // [MQTT-3.1.3-4], [MQTT-3.1.3-11], [MQTT-3.1.3-12]
-        bad(None, "10 0d 0004 'MQTT' 04 02 003c 0001 ff", not_utf8("client identifier"), 0x81),
-        bad(
-            None,
-            "10 13 0004 'MQTT' 04 06 003c 0001 'c' 0001 ff 0001 'p'",
-            not_utf8("will topic"),
-            0x81,
-        ),
-        bad(None, "10 10 0004 'MQTT' 04 82 003c 0001 'c' 0001 ff", not_utf8("user name"), 0x81),
-        // [MQTT-4.7.1-1], [MQTT-4.7.3-1]
-        bad(
-            None,
-            "10 13 0004 'MQTT' 04 06 003c 0001 'c' 0001 '#' 0001 'p'",
-            Malformed::TopicName { field: "will topic", error: wildcard('#', 0) },
-            0x90,
-        ),
-        bad(
-            None,
-            "10 12 0004 'MQTT' 04 06 003c 0001 'c' 0000 0001 'p'",
-            Malformed::TopicName { field: "will topic", error: InvalidTopic::Empty },
-            0x90,
-        ),
-        // 3.1.2.11.10
-        bad(
-            None,
-            "10 12 0004 'MQTT' 05 02 003c 04 16 0001 ff 0001 'c'",
-            Malformed::AuthenticationDataWithoutMethod,
-            0x82,
-        ),
-    ]
 }
 
 fn connack() -> Vec<Bad> {
@@ -347,108 +230,6 @@ fn subscribe() -> Vec<Bad> {
         bad(V5, "90 04 0001 00 11", Malformed::ReasonCode { found: 0x11 }, 0x82),
         bad(V5, "b0 04 0001 00 01", Malformed::ReasonCode { found: 1 }, 0x82),
         bad(V311, "b0 03 0001 00", Malformed::TrailingBytes { bytes: 1 }, 0x81),
-    ]
-}
-
-fn properties() -> Vec<Bad> {
-    let duplicate = |property| Malformed::DuplicateProperty { property };
-    let not_allowed = |property| Malformed::PropertyNotAllowed { property };
-    let value = |property, found, expected| Malformed::PropertyValue { property, found, expected };
-    vec![
-        // 2.2.2.2: identifiers no packet has, and those of other packets.
-        bad(V5, "40 05 0001 00 01 04", Malformed::UnknownProperty { found: 4 }, 0x81),
-        bad(V5, "40 06 0001 00 02 8002", Malformed::UnknownProperty { found: 256 }, 0x81),
-        bad(V5, "40 06 0001 00 02 9f00", not_shortest(0x1f, 2), 0x81),
-        bad(V5, "40 06 0001 00 02 0101", not_allowed(Property::PayloadFormatIndicator), 0x81),
-        bad(V5, "30 07 0001 'a' 03 210001", not_allowed(Property::ReceiveMaximum), 0x81),
-        bad(V5, "82 08 0001 02 0101 0001 'a'", not_allowed(Property::PayloadFormatIndicator), 0x81),
-        bad(V5, "a2 08 0001 02 0b01 0001 'a'", not_allowed(Property::SubscriptionIdentifier), 0x81),
-        bad(V5, "e0 04 00 02 0b01", not_allowed(Property::SubscriptionIdentifier), 0x81),
-        bad(V5, "f0 05 18 03 210001", not_allowed(Property::ReceiveMaximum), 0x81),
-        bad(V5, "20 05 00 00 02 1701", not_allowed(Property::RequestProblemInformation), 0x81),
-        bad(
-            None,
-            "10 10 0004 'MQTT' 05 02 003c 02 2401 0001 'c'",
-            not_allowed(Property::MaximumQoS),
-            0x81,
-        ),
-        bad(
-            None,
-            "10 16 0004 'MQTT' 05 06 003c 00 0001 'c' 02 0b01 0001 'w' 0001 'p'",
-            not_allowed(Property::SubscriptionIdentifier),
-            0x81,
-        ),
-        // 2.2.2.2: only User Property may stand more than once, and in PUBLISH the identifiers.
-        bad(
-            None,
-            "10 14 0004 'MQTT' 05 02 003c 06 210001210001 0001 'c'",
-            duplicate(Property::ReceiveMaximum),
-            0x82,
-        ),
-        bad(V5, "20 07 00 00 04 2500 2500", duplicate(Property::RetainAvailable), 0x82),
-        bad(V5, "30 08 0001 'a' 04 0100 0100", duplicate(Property::PayloadFormatIndicator), 0x82),
-        bad(V5, "30 0a 0001 'a' 06 230001 230001", duplicate(Property::TopicAlias), 0x82),
-        bad(V5, "40 0a 0001 00 06 1f0000 1f0000", duplicate(Property::ReasonString), 0x82),
-        bad(
-            V5,
-            "82 0b 0001 04 0b01 0b02 0001 'a' 00",
-            duplicate(Property::SubscriptionIdentifier),
-            0x82,
-        ),
-        bad(V5, "e0 08 00 06 1c0000 1c0000", duplicate(Property::ServerReference), 0x82),
-        bad(V5, "f0 08 18 06 150000 150000", duplicate(Property::AuthenticationMethod), 0x82),
-        // Values: 3.1.2.11.3, 3.1.2.11.4, 3.1.2.11.6, 3.1.2.11.7, 3.2.2.3.4, 3.3.2.3.2, 3.8.2.1.2
-        bad(
-            None,
-            "10 11 0004 'MQTT' 05 02 003c 03 210000 0001 'c'",
-            value(Property::ReceiveMaximum, 0, "1 to 65,535"),
-            0x82,
-        ),
-        bad(
-            None,
-            "10 13 0004 'MQTT' 05 02 003c 05 2700000000 0001 'c'",
-            value(Property::MaximumPacketSize, 0, "1 to 4,294,967,295"),
-            0x82,
-        ),
-        bad(
-            None,
-            "10 10 0004 'MQTT' 05 02 003c 02 1902 0001 'c'",
-            value(Property::RequestResponseInformation, 2, "0 or 1"),
-            0x82,
-        ),
-        bad(
-            None,
-            "10 10 0004 'MQTT' 05 02 003c 02 1702 0001 'c'",
-            value(Property::RequestProblemInformation, 2, "0 or 1"),
-            0x82,
-        ),
-        bad(V5, "20 05 00 00 02 2402", value(Property::MaximumQoS, 2, "0 or 1"), 0x82),
-        bad(
-            V5,
-            "30 06 0001 'a' 02 0102",
-            value(Property::PayloadFormatIndicator, 2, "0 or 1"),
-            0x82,
-        ),
-        bad(
-            V5,
-            "82 09 0001 02 0b00 0001 'a' 00",
-            value(Property::SubscriptionIdentifier, 0, "1 to 268,435,455"),
-            0x82,
-        ),
-        bad(
-            V5,
-            "30 06 0001 'a' 02 0b00",
-            value(Property::SubscriptionIdentifier, 0, "1 to 268,435,455"),
-            0x82,
-        ),
-        // Values that reach beyond the properties.
-        bad(V5, "30 09 0001 'a' 03 020000 0000", truncated("Message Expiry Interval", 4, 2), 0x81),
-        bad(V5, "30 09 0001 'a' 05 26 0001 'k' 00", truncated("User Property value", 2, 1), 0x81),
-        bad(V5, "30 05 0001 'a' 01 0b", truncated("Subscription Identifier", 1, 0), 0x81),
-        bad(V5, "30 08 0001 'a' 04 80808080", Malformed::VariableByteIntegerTooLong, 0x81),
-        // [MQTT-1.5.7-1]
-        bad(V5, "30 0a 0001 'a' 06 26 0001 ff 0000", not_utf8("User Property name"), 0x81),
-        bad(V5, "30 0a 0001 'a' 06 26 0000 0001 ff", not_utf8("User Property value"), 0x81),
     ]
 }
 

@@ -1,15 +1,18 @@
 //! One packet of each kind and version with its bytes, derived from the standards by hand.
 
-use std::num::{NonZeroU16, NonZeroU32};
+// By path, so that the seeds of the fuzz targets can be made of this file too.
+#[path = "vectors/build.rs"]
+mod build;
 
+use std::num::NonZeroU16;
+
+use build::*;
 use bytes::Bytes;
 use midge_codec::ProtocolVersion::{V5, V31, V311};
 use midge_codec::{
-    Ack, AckProperties, Auth, AuthProperties, Connack, ConnackProperties, Connect,
-    ConnectProperties, Disconnect, DisconnectProperties, Packet, PacketId, ProtocolVersion,
-    Publish, PublishProperties, QoS, ReasonCode, RetainHandling, Suback, Subscribe,
-    SubscribeProperties, SubscriptionOptions, Text, TopicFilter, TopicName, Unsubscribe, Will,
-    WillProperties,
+    Ack, Auth, AuthProperties, ConnackProperties, Connect, ConnectProperties, DisconnectProperties,
+    Packet, ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode, RetainHandling, Suback,
+    Subscribe, SubscribeProperties, SubscriptionOptions, Will, WillProperties,
 };
 
 /// A packet and its bytes.
@@ -389,101 +392,4 @@ pub(crate) fn accepted() -> Vec<Vector> {
         vector(V31, "a2 02 0001", unsubscribe(&[], vec![])),
     ]);
     vectors
-}
-
-fn plain_connect(version: ProtocolVersion, client_id: &str) -> Packet {
-    Packet::Connect(Box::new(Connect { client_id: text(client_id), ..connect(version) }))
-}
-
-fn bridge_connect(version: ProtocolVersion) -> Packet {
-    Packet::Connect(Box::new(Connect { client_id: text("b"), bridge: true, ..connect(version) }))
-}
-
-fn connect(version: ProtocolVersion) -> Connect {
-    Connect {
-        version,
-        bridge: false,
-        clean_start: true,
-        keep_alive: 60,
-        properties: ConnectProperties::default(),
-        client_id: Text::empty(),
-        will: None,
-        username: None,
-        password: None,
-    }
-}
-
-fn connack(session_present: bool, reason: ReasonCode, properties: ConnackProperties) -> Packet {
-    Packet::Connack(Box::new(Connack { session_present, reason, properties }))
-}
-
-fn publish(payload: &'static str) -> Publish {
-    Publish {
-        dup: false,
-        qos: QoS::AtMostOnce,
-        retain: false,
-        topic: Some(topic("a/b")),
-        packet_id: None,
-        topic_alias: None,
-        properties: None,
-        payload: Bytes::from_static(payload.as_bytes()),
-    }
-}
-
-fn ack(reason: ReasonCode) -> Ack {
-    Ack { packet_id: id(7), reason, properties: None }
-}
-
-#[allow(clippy::unnecessary_wraps)] // As the packets have it.
-fn explanation(reason_string: &str) -> Option<Box<AckProperties>> {
-    Some(Box::new(AckProperties {
-        reason_string: Some(text(reason_string)),
-        user_properties: vec![(text("k"), text("v"))],
-    }))
-}
-
-fn subscribe(subscriptions: Vec<(TopicFilter, SubscriptionOptions)>) -> Packet {
-    let properties = SubscribeProperties::default();
-    Packet::Subscribe(Subscribe { packet_id: id(1), properties, subscriptions })
-}
-
-fn options(qos: QoS) -> SubscriptionOptions {
-    SubscriptionOptions { qos, ..SubscriptionOptions::default() }
-}
-
-fn options_0() -> SubscriptionOptions {
-    options(QoS::AtMostOnce)
-}
-
-fn suback(reasons: &[ReasonCode]) -> Suback {
-    Suback { packet_id: id(1), properties: None, reasons: reasons.to_vec() }
-}
-
-fn unsubscribe(filters: &[&str], user_properties: Vec<(Text, Text)>) -> Packet {
-    let filters = filters.iter().map(|text| filter(text)).collect();
-    Packet::Unsubscribe(Unsubscribe { packet_id: id(1), user_properties, filters })
-}
-
-fn disconnect(reason: ReasonCode, properties: Option<Box<DisconnectProperties>>) -> Packet {
-    Packet::Disconnect(Disconnect { reason, properties })
-}
-
-fn id(id: u16) -> PacketId {
-    NonZeroU16::new(id).expect("not 0")
-}
-
-fn identifier(identifier: u32) -> NonZeroU32 {
-    NonZeroU32::new(identifier).expect("not 0")
-}
-
-fn text(text: &str) -> Text {
-    Text::try_from(text).expect("a valid string")
-}
-
-fn topic(text: &str) -> TopicName {
-    TopicName::try_from(text).expect("a valid topic name")
-}
-
-fn filter(text: &str) -> TopicFilter {
-    TopicFilter::try_from(text).expect("a valid topic filter")
 }
