@@ -66,7 +66,8 @@ fn loads(
         subscribed: true,
     };
     let timing = timing(options);
-    rounds(options.rounds, contenders, |contender| {
+    rounds(options.rounds, &names(contenders), |place| {
+        let contender = contenders[place];
         let run = load::run(contender, shape, plan, timing, directory);
         if let Ok(figures) = &run {
             let (micros, speed) = (figures.cpu_micros, figures.per_second);
@@ -85,7 +86,8 @@ pub(crate) fn timing(options: &Options) -> Timing {
 
 fn idle_connections(options: &Options, contenders: &[&Contender], directory: &Path) -> Vec<Idle> {
     // Memory hardly differs from run to run: one round says as much as three.
-    rounds(1, contenders, |contender| {
+    rounds(1, &names(contenders), |place| {
+        let contender = contenders[place];
         let run = idle::run(contender, options.connections, directory);
         if let Ok(bytes) = &run {
             eprintln!("idle, {}: {bytes:.0} bytes a connection", contender.name);
@@ -97,22 +99,26 @@ fn idle_connections(options: &Options, contenders: &[&Contender], directory: &Pa
     .collect()
 }
 
-/// What came of each contender in each round; a run that fails does not end the comparison.
-fn rounds<T>(
+fn names<'a>(contenders: &[&'a Contender]) -> Vec<&'a str> {
+    contenders.iter().map(|contender| contender.name.as_str()).collect()
+}
+
+/// What came of each name in each round; a run that fails does not end the comparison.
+pub(crate) fn rounds<T>(
     rounds: usize,
-    contenders: &[&Contender],
-    mut run: impl FnMut(&Contender) -> io::Result<T>,
+    names: &[&str],
+    mut run: impl FnMut(usize) -> io::Result<T>,
 ) -> Vec<(String, Vec<Result<T, String>>)> {
-    let mut runs: Vec<_> = contenders.iter().map(|c| (c.name.clone(), Vec::new())).collect();
+    let mut runs: Vec<_> = names.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
     for round in 0..rounds {
-        let mut order: Vec<usize> = (0..contenders.len()).collect();
+        let mut order: Vec<usize> = (0..names.len()).collect();
         if round % 2 == 1 {
             order.reverse();
         }
         for place in order {
-            let result = run(contenders[place]).map_err(|error| error.to_string());
+            let result = run(place).map_err(|error| error.to_string());
             if let Err(error) = &result {
-                eprintln!("{}: {error}", contenders[place].name);
+                eprintln!("{}: {error}", names[place]);
             }
             runs[place].1.push(result);
         }
@@ -144,11 +150,9 @@ mod tests {
 
     #[test]
     fn brokers_alternate_and_the_order_turns_round() {
-        let contender = |name: &str| Contender { name: name.into(), command: Vec::new() };
-        let (a, b) = (contender("a"), contender("b"));
         let mut order = String::new();
-        let runs = rounds(3, &[&a, &b], |contender| {
-            order += &contender.name;
+        let runs = rounds(3, &["a", "b"], |place| {
+            order += ["a", "b"][place];
             match order.len() {
                 3 => Err(io::Error::other("gone")),
                 number => Ok(number),

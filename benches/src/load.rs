@@ -179,6 +179,8 @@ fn observe(
     timing: Timing,
     units: &dyn Fn() -> u64,
 ) -> io::Result<[Snapshot; 2]> {
+    // A bridge may need a while for its first record: the warm-up begins behind it.
+    wait(shared, link::PATIENCE, &|| units() > 0);
     wait(shared, timing.warm_up, &|| false);
     let before = Snapshot::take(broker, shared, units)?;
     shared.measuring.store(true, Ordering::Relaxed);

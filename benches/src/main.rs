@@ -11,6 +11,7 @@ mod bridge;
 mod compare;
 mod histogram;
 mod idle;
+mod kafka;
 mod link;
 mod load;
 mod options;

@@ -94,6 +94,11 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
+    /// Writes it over the beginning of a payload.
+    pub(crate) fn write(self, payload: &mut [u8]) {
+        payload[..STAMP_BYTES].copy_from_slice(&self.bytes());
+    }
+
     fn bytes(self) -> [u8; STAMP_BYTES] {
         let mut out = [0; STAMP_BYTES];
         out[..4].copy_from_slice(&self.publisher.to_be_bytes());
@@ -149,8 +154,7 @@ impl Template {
         if let Some(at) = self.packet_id_at {
             out[start + at..start + at + 2].copy_from_slice(&packet_id.to_be_bytes());
         }
-        let at = start + self.stamp_at;
-        out[at..at + STAMP_BYTES].copy_from_slice(&stamp.bytes());
+        stamp.write(&mut out[start + self.stamp_at..]);
     }
 }
 
