@@ -1,1 +1,31 @@
-//! The Kafka bridge: connectors, producers and consumers in the broker's process.
+//! The Kafka bridge: connectors that run inside the broker's process.
+//!
+//! A *source* connector taps the broker's routing: each [`midge_core::Offer`] goes into the
+//! ordered log of its connector, and a producer is the cursor on that log. A *sink* connector reads
+//! a consumer group's share of its topics and injects each record as a publish.
+//!
+//! Invariants. An entry leaves the log only when Kafka has acknowledged its record, or when it was
+//! refused for good, which is counted, logged and told to the publisher's duty. Records of one
+//! connector reach the producer in the order of the log, and after a failure from the lowest
+//! unacknowledged one on, so the order of each MQTT topic holds (while its key does not change).
+//! An offset is committed only when every record below it has been routed or refused. Kafka being
+//! away is a state, never an error: the log fills, pushes back through [`Host::tap_full`], and
+//! drains when Kafka is back.
+
+mod bridge;
+pub mod dev;
+mod health;
+mod host;
+mod kafka;
+mod log;
+mod observer;
+mod offsets;
+mod settings;
+mod sink;
+mod source;
+
+pub use bridge::Bridge;
+pub use health::{ConnectorStatus, Kind, State};
+pub use host::Host;
+pub use observer::{Event, Observer};
+pub use settings::{BridgeError, Settings};

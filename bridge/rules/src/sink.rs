@@ -121,8 +121,7 @@ impl SinkRule {
         };
         let trail = self.trail(record)?;
         let mut mqtt_topic = String::new();
-        self.mqtt_topic
-            .render(&mut mqtt_topic, |variable, out| push(variable, record, out))?;
+        self.mqtt_topic.render(&mut mqtt_topic, |variable, out| push(variable, record, out))?;
         let topic = check_mqtt_topic(&mqtt_topic)?;
         let user_properties = user_properties(record);
         let properties = (!user_properties.is_empty())
@@ -194,10 +193,8 @@ fn push(variable: &SinkVariable, record: &Record<'_>, out: &mut String) -> Resul
             return Ok(());
         }
     };
-    let value = value.ok_or_else(|| Refusal::Missing {
-        template: "mqtt topic",
-        variable: variable.written(),
-    })?;
+    let value = value
+        .ok_or_else(|| Refusal::Missing { template: "mqtt topic", variable: variable.written() })?;
     let value = std::str::from_utf8(value)
         .map_err(|_| Refusal::NotText { variable: variable.written() })?;
     out.push_str(value);

@@ -1,0 +1,194 @@
+//! The running bridge, as the broker holds it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use midge_codec::{ReasonCode, Text};
+use midge_config::ClientProperties;
+use midge_core::{Client, Offer, ShardId, Tap, TapId, Ticket};
+
+use crate::health::{ConnectorStatus, Health, Kind};
+use crate::host::Host;
+use crate::kafka::{Consumer, Producer};
+use crate::settings::{BridgeError, Compiled, Settings, compile};
+use crate::sink::Sink;
+use crate::source::Source;
+
+/// The running bridge: one thread a producer (shared by connectors with equal properties), one
+/// thread a sink connector.
+pub struct Bridge {
+    connectors: Vec<Running>,
+    producers: Vec<Producer>,
+    consumers: Vec<Consumer>,
+    host: Arc<dyn Host>,
+}
+
+enum Running {
+    Source { source: Arc<Source>, producer: usize },
+    Sink(Arc<Sink>),
+}
+
+impl Bridge {
+    /// Starts all connectors. Kafka being away is no error; templates and properties that can
+    /// never work are, all of them at once, and then nothing runs.
+    pub fn start(settings: Settings, host: Arc<dyn Host>) -> Result<Bridge, Vec<BridgeError>> {
+        let mut errors = Vec::new();
+        let mut bridge = Bridge {
+            connectors: Vec::new(),
+            producers: Vec::new(),
+            consumers: Vec::new(),
+            host: Arc::clone(&host),
+        };
+        // Connectors with equal properties, the first one answering for them.
+        let mut groups: Vec<(ClientProperties, usize, Vec<Arc<Source>>)> = Vec::new();
+        for (index, connector) in settings.connectors.iter().enumerate() {
+            let Some(compiled) = compile(connector, &mut errors) else { continue };
+            let user = connector.user.as_ref().map(|user| user.name.as_str());
+            let client = match user.map(|user| acting_client(&connector.name, user)) {
+                None => None,
+                Some(Ok(client)) => Some(Arc::new(client)),
+                Some(Err(message)) => {
+                    errors.push(BridgeError::new(connector, message));
+                    continue;
+                }
+            };
+            match compiled {
+                Compiled::Source { rule, filters, limits, waits } => {
+                    let id = TapId(index as u32);
+                    let name = rule.name().clone();
+                    let tap = Tap { id, name, filters, waits, reader: client };
+                    let health = Health::new(&connector.name, Kind::Source);
+                    let source = Source::new(rule, tap, health, limits, Arc::clone(&host));
+                    let source = Arc::new(source);
+                    let properties = settings.kafka.client.overridden(&connector.overrides);
+                    let group = groups.iter().position(|(equal, ..)| *equal == properties);
+                    let producer = group.unwrap_or_else(|| {
+                        groups.push((properties, index, Vec::new()));
+                        groups.len() - 1
+                    });
+                    groups[producer].2.push(Arc::clone(&source));
+                    bridge.connectors.push(Running::Source { source, producer });
+                }
+                Compiled::Sink { rule, plan } => {
+                    let health = Health::new(&connector.name, Kind::Sink);
+                    let host = Arc::clone(&host);
+                    let sink = Sink::new(index as u32, rule, plan, client, health, host);
+                    let sink = Arc::new(sink);
+                    let properties = settings.kafka.client.overridden(&connector.overrides);
+                    let oauth = settings.kafka.oauth.as_ref();
+                    let observer = settings.observer.clone();
+                    match Consumer::start(Arc::clone(&sink), &properties, oauth, observer) {
+                        Ok(consumer) => bridge.consumers.push(consumer),
+                        Err(error) => errors.push(BridgeError::new(connector, error)),
+                    }
+                    bridge.connectors.push(Running::Sink(sink));
+                }
+            }
+        }
+        for (properties, first, sources) in groups {
+            let oauth = settings.kafka.oauth.as_ref();
+            let (host, observer) = (Arc::clone(&host), settings.observer.clone());
+            match Producer::start(sources, &properties, oauth, host, observer) {
+                Ok(producer) => bridge.producers.push(producer),
+                Err(error) => {
+                    errors.push(BridgeError::new(&settings.connectors[first], error));
+                }
+            }
+        }
+        if errors.is_empty() {
+            return Ok(bridge);
+        }
+        Err(errors)
+    }
+
+    /// What routing has to know: one tap a source connector.
+    pub fn taps(&self) -> Vec<Tap> {
+        let sources = self.connectors.iter().filter_map(|connector| match connector {
+            Running::Source { source, .. } => Some(source.tap.clone()),
+            Running::Sink(_) => None,
+        });
+        sources.collect()
+    }
+
+    /// Takes what one turn of a shard has for the bridge. Never blocks; `offers` is drained.
+    pub fn offer(&self, shard: ShardId, offers: &mut Vec<Offer>) {
+        let mut refused = Vec::new();
+        let mut offers = offers.drain(..).peekable();
+        while let Some(tap) = offers.peek().map(|offer| offer.tap) {
+            let run = std::iter::from_fn(|| offers.next_if(|offer| offer.tap == tap));
+            match self.connectors.get(tap.0 as usize) {
+                Some(Running::Source { source, producer }) => {
+                    source.push(shard, run, &mut refused);
+                    self.producers[*producer].wake();
+                }
+                // A tap of an older generation: nobody takes the message any more.
+                _ => refused.extend(run.filter_map(|offer| {
+                    Some((shard, offer.duty?, ReasonCode::ImplementationSpecificError))
+                })),
+            }
+        }
+        if !refused.is_empty() {
+            self.host.duties_done(&mut refused);
+        }
+    }
+
+    /// The outcome of an inject.
+    pub fn injected(&self, ticket: Ticket, reason: ReasonCode) {
+        if let Some(Running::Sink(sink)) = self.connectors.get(ticket.owner as usize) {
+            sink.injected(ticket.number, reason);
+        }
+    }
+
+    /// How each connector fares, in the order of the settings.
+    pub fn status(&self) -> Vec<ConnectorStatus> {
+        self.connectors
+            .iter()
+            .map(|connector| match connector {
+                Running::Source { source, .. } => source.status(),
+                Running::Sink(sink) => sink.status(),
+            })
+            .collect()
+    }
+
+    /// Stops: consumers first, which commit what was routed and leave their groups, then the
+    /// producers, once their logs are empty or `grace` is over. Outcomes may keep coming through
+    /// [`Host`] while this runs, but none comes after it.
+    pub fn shutdown(&self, grace: Duration) {
+        let deadline = Instant::now() + grace;
+        for consumer in &self.consumers {
+            consumer.stop(deadline);
+        }
+        for producer in &self.producers {
+            producer.stop(deadline);
+        }
+        for consumer in &self.consumers {
+            consumer.join(deadline);
+        }
+        for producer in &self.producers {
+            producer.join(deadline);
+        }
+        for connector in &self.connectors {
+            match connector {
+                Running::Source { source, .. } => source.health.stop(),
+                Running::Sink(sink) => sink.health.stop(),
+            }
+        }
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        self.shutdown(Duration::ZERO);
+    }
+}
+
+/// The client that a connector with an MQTT user is to access control.
+fn acting_client(name: &str, user: &str) -> Result<Client, String> {
+    let text = |what, text| Text::try_from(text).map_err(|error| format!("{what}: {error}"));
+    Ok(Client {
+        client_id: text("name", name)?,
+        username: Some(text("mqtt user", user)?),
+        listener: Text::empty(),
+        address: String::new(),
+    })
+}

@@ -1,0 +1,246 @@
+//! How a connector fares: its counters, its state, and when it speaks of trouble.
+//!
+//! Trouble is logged once an episode: Kafka going away and coming back are one line each, and
+//! messages refused one after another are one line a minute, with their number.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use metrics::{Counter, Gauge};
+use tracing::{info, warn};
+
+/// How often refused messages are logged at most.
+const REFUSED_EVERY: Duration = Duration::from_secs(60);
+
+/// The direction of a connector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// MQTT to Kafka.
+    Source,
+    /// Kafka to MQTT.
+    Sink,
+}
+
+/// What a connector is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// As far as is known, Kafka takes or gives records.
+    Running,
+    /// Kafka is slow or away; it is tried again and again.
+    Waiting,
+    /// The bridge has been shut down.
+    Stopped,
+}
+
+/// A connector's status at one moment.
+#[derive(Clone, Debug)]
+pub struct ConnectorStatus {
+    /// Its name.
+    pub name: String,
+    /// Its direction.
+    pub kind: Kind,
+    /// What it is doing.
+    pub state: State,
+    /// Messages (source) or records (sink) that came.
+    pub records_in: u64,
+    /// Records Kafka acknowledged (source) or publishes routed (sink).
+    pub records_out: u64,
+    /// Bytes of values of `records_out`.
+    pub bytes_out: u64,
+    /// Messages or records refused, and failures of the connection.
+    pub errors: u64,
+    /// The last of them.
+    pub last_error: Option<String>,
+    /// Messages waiting for Kafka (source) or records being routed (sink).
+    pub log_depth: usize,
+    /// Bytes of them (source).
+    pub log_bytes: usize,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Source => "source",
+            Kind::Sink => "sink",
+        })
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Running => "RUNNING",
+            State::Waiting => "WAITING",
+            State::Stopped => "STOPPED",
+        })
+    }
+}
+
+/// Counts for one connector and speaks for it.
+pub(crate) struct Health {
+    name: String,
+    kind: Kind,
+    counts: Counts,
+    away: AtomicBool,
+    stopped: AtomicBool,
+    words: Mutex<Words>,
+}
+
+struct Counts {
+    records_in: AtomicU64,
+    records_out: AtomicU64,
+    bytes_out: AtomicU64,
+    errors: AtomicU64,
+    metric_in: Counter,
+    metric_out: Counter,
+    metric_bytes: Counter,
+    metric_errors: Counter,
+    metric_depth: Gauge,
+}
+
+#[derive(Default)]
+struct Words {
+    last_error: Option<String>,
+    /// When refusals were last logged, and how many have come since.
+    refused: Option<(Instant, u64)>,
+    /// What was last logged as trouble; cleared when things go well.
+    trouble: Option<String>,
+}
+
+impl Health {
+    pub(crate) fn new(name: &str, kind: Kind) -> Health {
+        let labels = [("connector", name.to_owned()), ("kind", kind.to_string())];
+        let counts = Counts {
+            metric_in: metrics::counter!("midge_bridge_records_in_total", &labels),
+            metric_out: metrics::counter!("midge_bridge_records_out_total", &labels),
+            metric_bytes: metrics::counter!("midge_bridge_bytes_out_total", &labels),
+            metric_errors: metrics::counter!("midge_bridge_errors_total", &labels),
+            metric_depth: metrics::gauge!("midge_bridge_log_depth", &labels),
+            records_in: AtomicU64::new(0),
+            records_out: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+        };
+        Health {
+            name: name.to_owned(),
+            kind,
+            counts,
+            away: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            words: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Messages or records have come.
+    pub(crate) fn came(&self, count: u64) {
+        self.counts.records_in.fetch_add(count, Ordering::Relaxed);
+        self.counts.metric_in.increment(count);
+    }
+
+    /// Records have gone where they should.
+    pub(crate) fn went(&self, count: u64, bytes: u64) {
+        self.counts.records_out.fetch_add(count, Ordering::Relaxed);
+        self.counts.bytes_out.fetch_add(bytes, Ordering::Relaxed);
+        self.counts.metric_out.increment(count);
+        self.counts.metric_bytes.increment(bytes);
+        self.back();
+    }
+
+    /// How many messages wait.
+    pub(crate) fn depth(&self, depth: usize) {
+        self.counts.metric_depth.set(depth as f64);
+    }
+
+    /// A message or record was refused for good; `of` says which.
+    pub(crate) fn refused(&self, of: &dyn fmt::Display, why: &dyn fmt::Display) {
+        self.count_error();
+        let now = Instant::now();
+        let mut words = self.words();
+        words.last_error = Some(format!("{of}: {why}"));
+        match &mut words.refused {
+            Some((since, more)) if now.duration_since(*since) < REFUSED_EVERY => *more += 1,
+            refused => {
+                let more = refused.replace((now, 0)).map_or(0, |(_, more)| more);
+                drop(words);
+                warn!(connector = %self.name, message = %of, error = %why, unlogged = more, "refused");
+            }
+        }
+    }
+
+    /// Kafka is slow or away.
+    pub(crate) fn away(&self, why: &str) {
+        let first = !self.away.swap(true, Ordering::Relaxed);
+        let mut words = self.words();
+        words.last_error = Some(why.to_owned());
+        drop(words);
+        if first {
+            self.count_error();
+            warn!(connector = %self.name, error = why, "kafka is slow or away, trying again");
+        }
+    }
+
+    /// Kafka answers.
+    pub(crate) fn back(&self) {
+        if self.away.load(Ordering::Relaxed) && self.away.swap(false, Ordering::Relaxed) {
+            self.words().trouble = None;
+            info!(connector = %self.name, "kafka is back");
+        }
+    }
+
+    /// Something is wrong that may right itself; said once until it changes.
+    pub(crate) fn trouble(&self, why: &str) {
+        let mut words = self.words();
+        words.last_error = Some(why.to_owned());
+        if words.trouble.as_deref() != Some(why) {
+            words.trouble = Some(why.to_owned());
+            drop(words);
+            self.count_error();
+            warn!(connector = %self.name, error = why, "trouble with kafka");
+        }
+    }
+
+    pub(crate) fn is_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn status(&self, log_depth: usize, log_bytes: usize) -> ConnectorStatus {
+        let state = if self.stopped.load(Ordering::Relaxed) {
+            State::Stopped
+        } else if self.is_away() {
+            State::Waiting
+        } else {
+            State::Running
+        };
+        ConnectorStatus {
+            name: self.name.clone(),
+            kind: self.kind,
+            state,
+            records_in: self.counts.records_in.load(Ordering::Relaxed),
+            records_out: self.counts.records_out.load(Ordering::Relaxed),
+            bytes_out: self.counts.bytes_out.load(Ordering::Relaxed),
+            errors: self.counts.errors.load(Ordering::Relaxed),
+            last_error: self.words().last_error.clone(),
+            log_depth,
+            log_bytes,
+        }
+    }
+
+    fn count_error(&self) {
+        self.counts.errors.fetch_add(1, Ordering::Relaxed);
+        self.counts.metric_errors.increment(1);
+    }
+
+    fn words(&self) -> MutexGuard<'_, Words> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,20 @@
+//! What the bridge asks of the broker that carries it.
+
+use midge_codec::ReasonCode;
+use midge_core::{DutyId, Inject, ShardId, TapId};
+
+/// The broker, as the bridge sees it.
+///
+/// All calls come from threads of the bridge or from within [`Bridge::offer`](crate::Bridge::offer);
+/// they must not block and must not call back into the bridge.
+pub trait Host: Send + Sync + 'static {
+    /// Duties that are met or refused; drains `done`.
+    fn duties_done(&self, done: &mut Vec<(ShardId, DutyId, ReasonCode)>);
+
+    /// A connector cannot take more (`true`), or can again. Calls for one tap come in order.
+    fn tap_full(&self, tap: TapId, full: bool);
+
+    /// A publish for a shard; its outcome comes back through
+    /// [`Bridge::injected`](crate::Bridge::injected) with the ticket it carries.
+    fn inject(&self, inject: Box<Inject>);
+}

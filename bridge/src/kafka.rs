@@ -1,0 +1,18 @@
+//! The only part of the program that knows librdkafka.
+//!
+//! Each client lives on one thread of ours, which alone calls it and runs its callbacks; what other
+//! threads have for it goes through a log, a flag or a wake-up.
+
+mod consumer;
+mod context;
+mod events;
+pub(crate) mod mock;
+mod oauth;
+mod producer;
+mod properties;
+mod slots;
+mod thread;
+mod verdict;
+
+pub(crate) use consumer::Consumer;
+pub(crate) use producer::Producer;

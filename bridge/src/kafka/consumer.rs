@@ -1,0 +1,273 @@
+//! A consumer: reads one sink connector's share of its topics and injects each record.
+//!
+//! One thread polls, publishes and commits. Offsets go to Kafka by our own account alone: once a
+//! second, when partitions are taken away, and at the end.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use midge_config::{ClientProperties, Oauth};
+use midge_rules::{Outcome, Record, Refusal};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tracing::debug;
+
+use super::context::Callbacks;
+use super::producer::{PROBE, Pulse};
+use super::properties;
+use super::thread::{Stop, Worker};
+use super::verdict;
+use crate::observer::{Event, Observer};
+use crate::sink::Sink;
+
+mod context;
+
+use context::Context;
+
+/// How long a poll waits for a record.
+const POLL: Duration = Duration::from_millis(100);
+/// How often offsets are committed.
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// How long the shards may lag before fetching is paused.
+const LAG: Duration = Duration::from_secs(1);
+/// How long after a fatal error a new consumer is made.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// A handle on the thread.
+pub(crate) struct Consumer(Worker);
+
+impl Consumer {
+    /// Makes the client, so that what is wrong with its properties is known at once, and starts
+    /// the thread.
+    pub(crate) fn start(
+        sink: Arc<Sink>,
+        properties: &ClientProperties,
+        oauth: Option<&Oauth>,
+        observer: Option<Observer>,
+    ) -> Result<Consumer, String> {
+        let plan = &sink.plan;
+        let name = sink.health.name();
+        let config = properties::consumer(name, properties, &plan.group_id, plan.offset_reset);
+        let callbacks = Arc::new(Callbacks::new(name, oauth)?);
+        let consumer = create(&config, &callbacks, &sink)
+            .map_err(|error| properties::explain(&error, properties))?;
+        let worker = Worker::spawn("kafka-consumer".to_owned(), move |stop| {
+            let reader =
+                Reader { config, callbacks, sink, observer, pulse: Pulse::new(Instant::now()) };
+            reader.run(consumer, &stop);
+        });
+        worker.map(Consumer).map_err(|error| format!("a thread cannot be started: {error}"))
+    }
+
+    pub(crate) fn stop(&self, deadline: Instant) {
+        self.0.stop(deadline);
+    }
+
+    pub(crate) fn join(&self, deadline: Instant) {
+        self.0.join(deadline);
+    }
+}
+
+/// Makes a consumer that has subscribed.
+fn create(
+    config: &ClientConfig,
+    callbacks: &Arc<Callbacks>,
+    sink: &Arc<Sink>,
+) -> Result<BaseConsumer<Context>, KafkaError> {
+    let context = Context::new(Arc::clone(callbacks), Arc::clone(sink));
+    let consumer: BaseConsumer<Context> = config.create_with_context(context)?;
+    let topics: Vec<&str> = sink.plan.topics.iter().map(String::as_str).collect();
+    consumer.subscribe(&topics)?;
+    Ok(consumer)
+}
+
+struct Reader {
+    config: ClientConfig,
+    callbacks: Arc<Callbacks>,
+    sink: Arc<Sink>,
+    observer: Option<Observer>,
+    pulse: Pulse,
+}
+
+impl Reader {
+    /// One consumer after another, until told to stop.
+    fn run(mut self, first: BaseConsumer<Context>, stop: &Stop) {
+        let mut next = Some(first);
+        while stop.deadline().is_none() {
+            let made = match next.take() {
+                Some(consumer) => Ok(consumer),
+                None => create(&self.config, &self.callbacks, &self.sink),
+            };
+            match made {
+                Ok(consumer) => self.read(consumer, stop),
+                Err(error) => self.sink.health.away(&error.to_string()),
+            }
+            if stop.deadline().is_none() {
+                std::thread::park_timeout(AGAIN);
+            }
+        }
+    }
+
+    /// Reads until told to stop or until the consumer breaks for good.
+    fn read(&mut self, consumer: BaseConsumer<Context>, stop: &Stop) {
+        let mut committed = Instant::now();
+        let mut full_since = None;
+        let mut paused = false;
+        let broken = loop {
+            if stop.deadline().is_some() {
+                break false;
+            }
+            let now = Instant::now();
+            self.judge(&consumer, now);
+            if now.duration_since(committed) >= COMMIT_EVERY {
+                committed = now;
+                self.commit(&consumer);
+            }
+            let limit = self.sink.plan.max_under_way;
+            let under_way = self.sink.offsets().under_way();
+            if under_way >= limit {
+                let since = *full_since.get_or_insert(now);
+                if !paused && now.duration_since(since) < LAG {
+                    // The shards are at it; nothing is polled meanwhile, so nothing more comes.
+                    self.sink.wait(now + POLL, |offsets| offsets.under_way() < limit);
+                    continue;
+                }
+                // They lag. Polling goes on, or the group would give our partitions away.
+                paused = true;
+                pause(&consumer);
+            } else {
+                full_since = None;
+                if paused && under_way <= limit / 2 {
+                    paused = false;
+                    resume(&consumer);
+                }
+            }
+            match consumer.poll(POLL) {
+                None => {}
+                Some(Ok(record)) => self.publish(&record),
+                Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
+                    self.sink.health.away(&code.to_string());
+                    break true;
+                }
+                // The context has been told already.
+                Some(Err(error)) => debug!(error = %error, "librdkafka"),
+            }
+        };
+        if !broken {
+            let deadline = stop.deadline().unwrap_or_else(Instant::now);
+            self.sink.wait(deadline, |offsets| offsets.under_way() == 0);
+        }
+        // Closing gives the partitions back, which commits; then the group is left.
+        drop(consumer);
+        self.sink.offsets().forget_all();
+    }
+
+    fn publish(&mut self, message: &BorrowedMessage<'_>) {
+        self.sink.health.came(1);
+        self.sign_of_life();
+        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        let headers: Vec<(&str, Option<&[u8]>)> = message.headers().map_or_else(Vec::new, |all| {
+            all.iter().map(|header| (header.key, header.value)).collect()
+        });
+        let record = Record {
+            kafka_topic: topic,
+            partition,
+            key: message.key(),
+            value: message.payload(),
+            headers: &headers,
+        };
+        match self.sink.rule.publish(&record) {
+            Ok(Outcome::Publish(publish)) => {
+                let bytes = publish.payload.len();
+                if let Some(observer) = &self.observer {
+                    observer(Event::Consumed {
+                        connector: self.sink.health.name(),
+                        kafka_topic: topic,
+                        partition,
+                        offset,
+                        mqtt_topic: publish.topic.as_str(),
+                        bytes,
+                    });
+                }
+                let ticket = self.sink.offsets().taken(topic, partition, offset, bytes);
+                self.sink.inject(ticket, publish);
+            }
+            Ok(Outcome::Skip) => self.sink.offsets().passed(topic, partition, offset),
+            // The other side of a circle is no mistake of this record: it has been here.
+            Err(Refusal::Circle) => {
+                debug!(connector = self.sink.health.name(), topic, partition, offset, "a circle");
+                self.sink.offsets().passed(topic, partition, offset);
+            }
+            Err(refusal) => {
+                let of = format!("{topic}[{partition}]@{offset}");
+                self.sink.health.refused(&of, &refusal);
+                self.sink.offsets().passed(topic, partition, offset);
+            }
+        }
+    }
+
+    /// Tells Kafka, without waiting, what has been routed.
+    fn commit(&self, consumer: &BaseConsumer<Context>) {
+        let list = committable(&self.sink, |_, _| true);
+        if list.count() > 0 {
+            if let Err(error) = consumer.commit(&list, CommitMode::Async) {
+                debug!(error = %error, "a commit was not sent, the next one covers it");
+            }
+        }
+    }
+
+    /// Looks at what librdkafka complains of and at the clock.
+    fn judge(&mut self, consumer: &BaseConsumer<Context>, now: Instant) {
+        for (code, why) in self.callbacks.take_errors() {
+            debug!(error = %why, "librdkafka");
+            if verdict::is_away(code) {
+                self.pulse.doubt(now, why);
+            } else if code != Code::PartitionEOF {
+                self.sink.health.trouble(&why);
+            }
+        }
+        if self.pulse.wants_probe(now, false) && consumer.fetch_metadata(None, PROBE).is_ok() {
+            self.sign_of_life();
+        }
+        if let Some(why) = self.pulse.lost(now, false) {
+            self.sink.health.away(&why);
+        }
+    }
+
+    fn sign_of_life(&mut self) {
+        self.pulse.beat(Instant::now());
+        self.sink.health.back();
+    }
+}
+
+/// What may be committed of some partitions.
+fn committable(sink: &Sink, of: impl Fn(&str, i32) -> bool) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for (topic, partition, offset) in sink.offsets().committable() {
+        if of(&topic, partition) {
+            // The only error is a partition listed twice.
+            let _ = list.add_partition_offset(&topic, partition, Offset::Offset(offset));
+        }
+    }
+    list
+}
+
+fn pause(consumer: &BaseConsumer<Context>) {
+    // The list must not outlive this call: librdkafka waits for it when the consumer goes.
+    if let Ok(assigned) = consumer.assignment() {
+        if let Err(error) = consumer.pause(&assigned) {
+            debug!(error = %error, "partitions were not paused");
+        }
+    }
+}
+
+fn resume(consumer: &BaseConsumer<Context>) {
+    if let Ok(assigned) = consumer.assignment() {
+        if let Err(error) = consumer.resume(&assigned) {
+            debug!(error = %error, "partitions were not resumed");
+        }
+    }
+}

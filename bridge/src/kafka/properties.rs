@@ -1,0 +1,162 @@
+//! librdkafka's properties: what the bridge needs, laid under or over what the operator set.
+//!
+//! Over it only what the promise depends on: idempotence, acks, no timer that gives a record up,
+//! no offset committed behind our back.
+
+use std::path::{Path, PathBuf};
+
+use midge_config::ClientProperties;
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+
+/// Records librdkafka holds at most, over all connectors of a producer.
+const QUEUE_MESSAGES: usize = 100_000;
+
+/// Where distributions keep their certificate authorities. librdkafka is linked with its own
+/// OpenSSL, which has no such place compiled in.
+const CA_BUNDLES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+    "/usr/local/share/certs/ca-root-nss.crt",
+];
+
+/// The properties of a producer that serves `name`.
+pub(super) fn producer(name: &str, properties: &ClientProperties) -> ClientConfig {
+    let mut config = client(name, properties);
+    default(&mut config, "queue.buffering.max.messages", &QUEUE_MESSAGES.to_string());
+    // The log keeps the messages; librdkafka's copies need only keep the connection busy.
+    default(&mut config, "queue.buffering.max.kbytes", "65536");
+    // Java's producers put a key into the same partition.
+    default(&mut config, "partitioner", "murmur2_random");
+    config.set("enable.idempotence", "true");
+    config.set("acks", "all");
+    // Our own timer tells when Kafka is slow; a record is never given up.
+    config.set("message.timeout.ms", "0");
+    config
+}
+
+/// Records a producer of these properties holds at most.
+pub(super) fn queue_messages(config: &ClientConfig) -> usize {
+    let set = config.get("queue.buffering.max.messages").and_then(|text| text.parse().ok());
+    match set {
+        // librdkafka's word for no limit.
+        Some(0) | None => QUEUE_MESSAGES,
+        Some(messages) => messages,
+    }
+}
+
+/// The properties of a consumer of the group `group_id`.
+pub(super) fn consumer(
+    name: &str,
+    properties: &ClientProperties,
+    group_id: &str,
+    offset_reset: &str,
+) -> ClientConfig {
+    let mut config = client(name, properties);
+    // A topic made after the start is found within this time.
+    default(&mut config, "topic.metadata.refresh.interval.ms", "10000");
+    // Records fetched ahead of what is under way; the default would be 64 MiB a consumer.
+    default(&mut config, "queued.max.messages.kbytes", "16384");
+    config.set("group.id", group_id);
+    config.set("auto.offset.reset", offset_reset);
+    config.set("enable.auto.commit", "false");
+    config.set("enable.auto.offset.store", "false");
+    config
+}
+
+/// What librdkafka finds wrong with a configuration, without a secret in it.
+pub(super) fn explain(error: &KafkaError, properties: &ClientProperties) -> String {
+    match error {
+        KafkaError::ClientConfig(_, _, name, _) if properties.secret.contains_key(name) => {
+            format!("property {name}: its value was refused")
+        }
+        KafkaError::ClientConfig(_, why, name, _) => format!("property {name}: {why}"),
+        KafkaError::ClientCreation(why) => why.clone(),
+        error => error.to_string(),
+    }
+}
+
+fn client(name: &str, properties: &ClientProperties) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set_log_level(RDKafkaLogLevel::Info);
+    for (property, value) in properties.expose() {
+        config.set(property, value);
+    }
+    default(&mut config, "client.id", &format!("midge-{name}"));
+    let protocol = config.get("security.protocol").unwrap_or_default().to_ascii_lowercase();
+    let has_ca = ["ssl.ca.location", "ssl.ca.pem", "ssl.ca.certificate.stores"]
+        .iter()
+        .any(|property| config.get(property).is_some());
+    if protocol.ends_with("ssl") && !has_ca {
+        if let Some(bundle) = ca_bundle() {
+            config.set("ssl.ca.location", bundle.to_string_lossy());
+        }
+    }
+    config
+}
+
+fn default(config: &mut ClientConfig, property: &str, value: &str) {
+    if config.get(property).is_none() {
+        config.set(property, value);
+    }
+}
+
+/// The system's certificate authorities.
+pub(super) fn ca_bundle() -> Option<PathBuf> {
+    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let known = CA_BUNDLES.iter().map(PathBuf::from);
+    named.into_iter().chain(known).find(|path| Path::is_file(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use midge_config::Secret;
+
+    use super::*;
+
+    fn properties(all: &[(&str, &str)]) -> ClientProperties {
+        let plain = all.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        ClientProperties { plain, ..ClientProperties::default() }
+    }
+
+    #[test]
+    fn the_operator_sets_what_the_promise_does_not_depend_on() {
+        let config = producer("a", &properties(&[("linger.ms", "50"), ("partitioner", "random")]));
+        assert_eq!(config.get("linger.ms"), Some("50"));
+        assert_eq!(config.get("partitioner"), Some("random"));
+        assert_eq!(config.get("message.timeout.ms"), Some("0"));
+        assert_eq!(config.get("enable.idempotence"), Some("true"));
+        assert_eq!(config.get("client.id"), Some("midge-a"));
+        assert!(config.create_native_config().is_ok());
+    }
+
+    #[test]
+    fn a_consumer_never_commits_by_itself() {
+        let config = consumer("a", &properties(&[]), "group", "latest");
+        assert_eq!(config.get("enable.auto.commit"), Some("false"));
+        assert_eq!(config.get("enable.auto.offset.store"), Some("false"));
+        assert!(config.create_native_config().is_ok());
+    }
+
+    #[test]
+    fn tls_without_an_authority_uses_the_systems() {
+        let tls = [("security.protocol", "SASL_SSL")];
+        let bundle = ca_bundle().map(|path| path.to_string_lossy().into_owned());
+        assert_eq!(client("a", &properties(&tls)).get("ssl.ca.location"), bundle.as_deref());
+        let own = [("security.protocol", "ssl"), ("ssl.ca.location", "/own.pem")];
+        assert_eq!(client("a", &properties(&own)).get("ssl.ca.location"), Some("/own.pem"));
+        assert_eq!(client("a", &properties(&[])).get("ssl.ca.location"), None);
+    }
+
+    #[test]
+    fn a_refused_secret_is_not_repeated() {
+        let mut all = properties(&[]);
+        all.secret.insert("ssl.key.pem.x".to_owned(), Secret::new("hunter2"));
+        let error = producer("a", &all).create_native_config().err().expect("no such property");
+        assert_eq!(explain(&error, &all), "property ssl.key.pem.x: its value was refused");
+    }
+}
