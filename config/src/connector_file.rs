@@ -96,8 +96,10 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
     let mut reader = Reader {
         file,
         connector: ConnectorDraft {
-            headers: false,
+            from_file: true,
             sink: Some(false),
+            // The connector it stands for adds none.
+            headers: false,
             ..ConnectorDraft::new("", whole.clone())
         },
         without_effect: Vec::new(),
@@ -197,7 +199,7 @@ impl Reader<'_> {
         let changes_records = ["transforms", "predicates"];
         let of_converters =
             key.starts_with("key.converter.") || key.starts_with("value.converter.");
-        if changes_records.iter().any(|name| key == *name) {
+        if changes_records.contains(&key) {
             self.draft.error(
                 origin,
                 key,
@@ -254,7 +256,11 @@ impl Reader<'_> {
         if connector.mqtt_filters.is_empty() {
             connector.mqtt_filters.push("#".to_owned());
         }
-        for (ours, theirs) in [("mqtt_filters", "mqtt.topic"), ("kafka_topic", "kafka.topic")] {
+        for (ours, theirs) in [
+            ("mqtt_filters", "mqtt.topic"),
+            ("kafka_topic", "kafka.topic"),
+            ("mqtt_password", "mqtt.password"),
+        ] {
             let origin = connector.said(theirs);
             connector.said.insert(ours, origin);
         }

@@ -225,6 +225,8 @@ pub(crate) struct BridgeDraft {
 pub(crate) struct ConnectorDraft {
     pub(crate) name: String,
     pub(crate) origin: Origin,
+    /// It comes from a property file, which has its own names for things.
+    pub(crate) from_file: bool,
     pub(crate) sink: Option<bool>,
     pub(crate) mqtt_user: Option<String>,
     pub(crate) mqtt_password: Option<Secret>,
@@ -253,6 +255,7 @@ impl ConnectorDraft {
         Self {
             name: name.into(),
             origin,
+            from_file: false,
             sink: None,
             mqtt_user: None,
             mqtt_password: None,
@@ -278,6 +281,16 @@ impl ConnectorDraft {
 
     pub(crate) fn said(&self, key: &str) -> Origin {
         self.said.get(key).unwrap_or(&self.origin).clone()
+    }
+
+    /// How messages call one of its settings.
+    pub(crate) fn path(&self, key: &str) -> String {
+        match key {
+            "mqtt_filters" if self.from_file => "mqtt.topic".to_owned(),
+            "kafka_topic" if self.from_file => "kafka.topic".to_owned(),
+            "mqtt_password" if self.from_file => "mqtt.password".to_owned(),
+            _ => format!("connectors.{}.{key}", self.name),
+        }
     }
 }
 

@@ -8,13 +8,13 @@
 mod connector_file;
 mod draft;
 mod error;
-mod filter;
 mod kafka_properties;
 mod load;
 mod midge_toml;
 mod mosquitto;
 mod nearest;
 mod properties;
+mod reference;
 mod resolve;
 mod resolved;
 mod secret;
@@ -22,6 +22,7 @@ mod settings;
 
 pub use error::{ConfigError, Notice, Origin};
 pub use load::{Sources, load};
+pub use reference::markdown;
 pub use resolved::{
     Ack, Authentication, BindAddress, CertificateUsername, ClientProperties, Config, Connector,
     ConnectorKind, Kafka, Limits, Listener, Log, LogDestination, LogFormat, LogTimestamp, LogTypes,

@@ -2,6 +2,9 @@
 //!
 //! This is the only place of the crate that touches the disk.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -61,7 +64,7 @@ pub fn load(sources: &Sources) -> Result<Config, Vec<ConfigError>> {
         match String::from_utf8(bytes) {
             Ok(text) => documents.push((file.clone(), text)),
             Err(_) => {
-                draft.error(&Origin::File(file.clone()), "", "found bytes that are not UTF-8")
+                draft.error(&Origin::File(file.clone()), "", "found bytes that are not UTF-8");
             }
         }
     }

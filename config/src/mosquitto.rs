@@ -267,6 +267,7 @@ impl Reader<'_> {
         let host = words.next().filter(|word| !word.starts_with('#'));
         let unix = parse_int(port) == Some(0);
         let mut listener = ListenerDraft::new(origin.clone(), format!("listener {port}"));
+        listener.port = 0;
         // The lines that follow belong to it even when it is wrong.
         place.listener = Some(self.draft.listeners.len());
         let mut result = Ok(());
@@ -278,7 +279,7 @@ impl Reader<'_> {
                 }
                 _ => {
                     result =
-                        Err("found port 0, expected the path of a unix socket after it".to_owned())
+                        Err("found port 0, expected the path of a unix socket after it".to_owned());
                 }
             }
         } else {

@@ -80,14 +80,12 @@ impl<T> Setting<T> {
             Take::Secret(set) if !text.is_empty() => set(target, Secret::new(text)),
             Take::Text(_) | Take::Secret(_) => return Err(mismatch()),
             Take::Choice(accepted, set) => {
-                set(target, one_of(accepted, text).ok_or_else(mismatch)?)
+                set(target, one_of(accepted, text).ok_or_else(mismatch)?);
             }
             Take::List(set) => set(target, list_items(text)),
             Take::Choices(accepted, set) => {
                 let items = list_items(text);
-                if !items.iter().all(|item| one_of(accepted, item).is_some()) {
-                    return Err(mismatch());
-                }
+                self.each_of(accepted, &items)?;
                 set(target, &items);
             }
             Take::Period(set) => set(target, parse_period(text).ok_or_else(mismatch)?),
@@ -114,9 +112,8 @@ impl<T> Setting<T> {
                 set(target, texts(items).ok_or_else(mismatch)?);
             }
             (Take::Choices(accepted, set), ValueKind::Array(items)) => {
-                let items = texts(items)
-                    .filter(|items| items.iter().all(|item| one_of(accepted, item).is_some()))
-                    .ok_or_else(mismatch)?;
+                let items = texts(items).ok_or_else(mismatch)?;
+                self.each_of(accepted, &items)?;
                 set(target, &items);
             }
             (Take::Properties(set), ValueKind::Table(table)) => {
@@ -135,6 +132,13 @@ impl<T> Setting<T> {
             _ => return Err(mismatch()),
         }
         Ok(())
+    }
+
+    fn each_of(&self, accepted: &[&str], items: &[String]) -> Result<(), String> {
+        match items.iter().find(|item| one_of(accepted, item).is_none()) {
+            Some(item) => Err(self.mismatch(&quoted(item))),
+            None => Ok(()),
+        }
     }
 
     fn mismatch(&self, found: &str) -> String {

@@ -5,6 +5,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use midge_codec::{QoS, Text, TopicFilter};
+use midge_rules::{
+    InvalidSinkRule, InvalidSourceRule, SinkRule, SourceRule, Tombstone, check_kafka_topic,
+};
+
 use crate::draft::{ConnectorDraft, Draft};
 use crate::error::Origin;
 use crate::kafka_properties;
@@ -12,6 +17,7 @@ use crate::resolved::{
     BindAddress, ClientProperties, Connector, ConnectorKind, Kafka, Listener, MqttUser, Oauth,
     SinkConnector, SourceConnector,
 };
+use crate::settings::quoted;
 
 /// How Kafka is reached.
 pub(super) fn kafka(draft: &mut Draft) -> Kafka {
@@ -157,47 +163,58 @@ pub(super) fn connectors(draft: &mut Draft) -> Vec<Connector> {
 }
 
 fn connector(draft: &mut Draft, mut said: ConnectorDraft) -> Option<Connector> {
-    let path = format!("connectors.{}", said.name);
     let origin = said.said("properties");
     let table = std::mem::take(&mut said.properties);
-    let overrides = sorted(draft, &origin, &format!("{path}.properties"), table);
-    let user = match (&said.mqtt_user, &said.mqtt_password) {
-        (Some(name), password) => Some(MqttUser { name: name.clone(), password: password.clone() }),
-        (None, Some(_)) => {
-            let origin = said.said("mqtt_password");
-            draft.error(&origin, &format!("{path}.mqtt_password"), "found without mqtt_user");
-            None
+    let overrides = sorted(draft, &origin, &said.path("properties"), table);
+    if said.mqtt_user.is_none() && said.mqtt_password.is_some() {
+        wrong(draft, &said, "mqtt_password", "found without a user, expected both");
+    }
+    let password = said.mqtt_password.take();
+    let user = said.mqtt_user.take().map(|name| MqttUser { name, password });
+    let name = match Text::try_from(said.name.as_str()) {
+        Ok(name) => name,
+        Err(error) => {
+            wrong(draft, &said, "name", &error.to_string());
+            return None;
         }
-        (None, None) => None,
     };
     let kind = if said.sink? {
-        ConnectorKind::Sink(sink(draft, &path, &said)?)
+        ConnectorKind::Sink(sink(draft, &said, name)?)
     } else {
-        ConnectorKind::Source(source(draft, &path, &said)?)
+        ConnectorKind::Source(source(draft, &said, name)?)
     };
     Some(Connector { name: said.name, origin: said.origin, user, overrides, kind })
 }
 
-fn source(draft: &mut Draft, path: &str, said: &ConnectorDraft) -> Option<SourceConnector> {
+fn source(draft: &mut Draft, said: &ConnectorDraft, name: Text) -> Option<SourceConnector> {
     if said.mqtt_filters.is_empty() {
-        let message = "is missing, expected one topic filter or more";
-        draft.error(&said.said("mqtt_filters"), &format!("{path}.mqtt_filters"), message);
+        wrong(draft, said, "mqtt_filters", "is missing, expected one topic filter or more");
     }
     for filter in &said.mqtt_filters {
-        if let Err(problem) = crate::filter::check(filter) {
-            let message = format!("found {}, {problem}", crate::settings::quoted(filter));
-            draft.error(&said.said("mqtt_filters"), &format!("{path}.mqtt_filters"), message);
+        if let Err(error) = TopicFilter::try_from(filter.as_str()) {
+            let message = format!("found {}: {error}", quoted(filter));
+            wrong(draft, said, "mqtt_filters", &message);
         }
     }
     let Some(kafka_topic) = said.kafka_topic.clone() else {
-        let message = "is missing, expected a Kafka topic or a template";
-        draft.error(&said.origin, &format!("{path}.kafka_topic"), message);
+        wrong(draft, said, "kafka_topic", "is missing, expected a Kafka topic or a template");
         return None;
     };
+    let key = said.key.clone().unwrap_or_else(|| "${topic}".to_owned());
+    match SourceRule::new(name, &kafka_topic, &key, said.headers) {
+        Ok(_) => {}
+        Err(InvalidSourceRule::KafkaTopic(error)) => {
+            wrong(draft, said, "kafka_topic", &error.to_string());
+        }
+        Err(InvalidSourceRule::Name(error)) => {
+            wrong(draft, said, "kafka_topic", &error.to_string());
+        }
+        Err(InvalidSourceRule::Key(error)) => wrong(draft, said, "key", &error.to_string()),
+    }
     Some(SourceConnector {
         mqtt_filters: said.mqtt_filters.clone(),
         kafka_topic,
-        key: said.key.clone().unwrap_or_else(|| "${topic}".to_owned()),
+        key,
         headers: said.headers,
         ack: said.ack,
         buffer_bytes: said.buffer_bytes,
@@ -205,22 +222,42 @@ fn source(draft: &mut Draft, path: &str, said: &ConnectorDraft) -> Option<Source
     })
 }
 
-fn sink(draft: &mut Draft, path: &str, said: &ConnectorDraft) -> Option<SinkConnector> {
+fn sink(draft: &mut Draft, said: &ConnectorDraft, name: Text) -> Option<SinkConnector> {
     if said.kafka_topics.is_empty() {
-        let message = "is missing, expected one Kafka topic or more";
-        draft.error(&said.said("kafka_topics"), &format!("{path}.kafka_topics"), message);
-        return None;
+        wrong(draft, said, "kafka_topics", "is missing, expected one Kafka topic or more");
+    }
+    for topic in said.kafka_topics.iter().filter(|topic| !topic.starts_with('^')) {
+        if let Err(error) = check_kafka_topic(topic) {
+            wrong(draft, said, "kafka_topics", &error.to_string());
+        }
+    }
+    let mqtt_topic = said.mqtt_topic.clone().unwrap_or_else(|| "${topic}".to_owned());
+    // QoS and tombstones do not change whether the template is one.
+    let rule = SinkRule::new(name, &mqtt_topic, QoS::AtMostOnce, false, Tombstone::Skip);
+    match rule {
+        Ok(_) => {}
+        Err(InvalidSinkRule::Template(error)) => {
+            wrong(draft, said, "mqtt_topic", &error.to_string());
+        }
+        Err(InvalidSinkRule::Topic(error)) => {
+            wrong(draft, said, "mqtt_topic", &error.to_string());
+        }
     }
     Some(SinkConnector {
         kafka_topics: said.kafka_topics.clone(),
         group_id: said.group_id.clone().unwrap_or_else(|| format!("midge-{}", said.name)),
-        mqtt_topic: said.mqtt_topic.clone().unwrap_or_else(|| "${topic}".to_owned()),
+        mqtt_topic,
         qos: said.qos,
         retain: said.retain,
         tombstones: said.tombstones,
         offset_reset: said.offset_reset,
         max_inflight_messages: said.max_inflight_messages,
     })
+}
+
+/// Reports a mistake in a setting of a connector where it stands.
+fn wrong(draft: &mut Draft, said: &ConnectorDraft, key: &str, message: &str) {
+    draft.error(&said.said(key), &said.path(key), message);
 }
 
 /// Hosts that connector files name must be this broker.

@@ -18,16 +18,17 @@ pub(super) fn resolve(draft: &mut Draft, ports: &[u16]) -> Vec<Listener> {
     for mut listener in written {
         refuse_without_plugin(draft, &mut listener);
         refuse_without_authorities(draft, &mut listener);
-        let address = (format!("{:?}", listener.bind), listener.port);
-        if let Some(first) = seen.get(&address).filter(|_| listener.port != 0) {
-            let message = format!("found port {} again, the same as at {first}", listener.port);
-            draft.error(&listener.origin, &listener.name, message);
-        }
         if let Some(reason) = &listener.closed {
             closed += 1;
             let message = format!("not supported yet: {reason} ({} is not opened)", listener.name);
             draft.notice(&listener.origin, message);
             continue;
+        }
+        let address = (format!("{:?}", listener.bind), listener.port);
+        // Port 0 lets the system choose, or stands for one that could not be read.
+        if let Some(first) = seen.get(&address).filter(|_| listener.port != 0) {
+            let message = format!("found port {} again, the same as at {first}", listener.port);
+            draft.error(&listener.origin, &listener.name, message);
         }
         seen.insert(address, listener.origin.clone());
         let tls = tls(draft, &listener);

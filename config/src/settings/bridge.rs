@@ -186,15 +186,16 @@ pub(crate) static SOURCE: &[Setting<ConnectorDraft>] = &[
         key: "kafka_topic",
         directive: None,
         default: "required",
-        meaning: "The Kafka topic, a literal or a template: `${topic}`, `${topic[1]}`, \
-                  `${clientid}`.",
+        meaning: "The Kafka topic, a literal or a template: `${topic}` (`/` becomes `_`), \
+                  `${topic[1]}` (a level, from 1), `${clientid}`, `${username}`; `$$` is one `$`.",
         take: Take::Text(|connector, template| connector.kafka_topic = Some(template)),
     },
     Setting {
         key: "key",
         directive: None,
         default: "${topic}",
-        meaning: "Template of the record's key; records with one key keep their order.",
+        meaning: "Template of the record's key, with the variables of `kafka_topic`; records with one \
+                  key keep their order.",
         take: Take::Text(|connector, template| connector.key = Some(template)),
     },
     Setting {
@@ -253,7 +254,8 @@ pub(crate) static SINK: &[Setting<ConnectorDraft>] = &[
         key: "mqtt_topic",
         directive: None,
         default: "${topic}",
-        meaning: "The MQTT topic, a literal or a template; `${topic}` is the Kafka topic.",
+        meaning: "The MQTT topic, a literal or a template: `${topic}` (the Kafka topic), `${key}`, \
+                  `${header.NAME}`, `${partition}`; `$$` is one `$`.",
         take: Take::Text(|connector, template| connector.mqtt_topic = Some(template)),
     },
     Setting {

@@ -16,7 +16,7 @@ pub(crate) static BROKER: &[Setting<BrokerDraft>] = &[
     Setting {
         key: "user",
         directive: Some("user"),
-        default: "none: stay who started it",
+        default: "none: stays the user that started it",
         meaning: "The user to change to when started as root.",
         take: Take::Text(|broker, name| broker.user = Some(name)),
     },
@@ -67,7 +67,7 @@ pub(crate) static LIMITS: &[Setting<Limits>] = &[
         default: "0: as many as file descriptors allow",
         meaning: "Clients connected at once over all listeners; 0 or -1 lifts the limit.",
         take: Take::Int(-1..=100_000_000, |limits, count| {
-            limits.max_connections = unless_none(count)
+            limits.max_connections = unless_none(count);
         }),
     },
     Setting {

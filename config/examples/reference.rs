@@ -1,0 +1,5 @@
+//! Prints the reference tables of `docs/configuration.md`.
+
+fn main() {
+    print!("{}", midge_config::markdown());
+}
