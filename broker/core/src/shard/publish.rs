@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use hashbrown::DefaultHashBuilder;
-use midge_codec::{PacketId, ProtocolVersion, Publish, QoS, ReasonCode, TopicName};
+use midge_codec::{PacketId, PacketType, ProtocolVersion, Publish, QoS, ReasonCode, TopicName};
 use tracing::debug;
 
 use super::Shard;
@@ -286,9 +286,14 @@ impl Shard {
         }
         let Some(index) = session.connection else { return };
         let first = if duty.qos == QoS::ExactlyOnce { PUBREC } else { PUBACK };
+        // [MQTT-3.4.2-1]: what the bridge says may have no place in a PUBACK.
+        let reason = match duty.worst.is_valid_in(PacketType::Puback) {
+            true => duty.worst,
+            false => ReasonCode::ImplementationSpecificError,
+        };
         let (connection, wire) = self.connection_and_wire(index);
         if taken || connection.version == ProtocolVersion::V5 {
-            connection.acknowledge(first, duty.packet_id, duty.worst, wire);
+            connection.acknowledge(first, duty.packet_id, reason, wire);
             self.resume_unacknowledged(now, index);
         } else {
             // 3.x cannot be told of a refusal: no acknowledgement, and the connection ends.

@@ -106,7 +106,7 @@ impl World {
     /// Publishers, subscribers that stay, subscribers that come and go, and a shared group.
     fn invite(&mut self) {
         let filters = ["a/+", "#", "a/one", "+/one", "$share/g/shared/#", "$share/g/shared/#"];
-        for number in 0..14 {
+        for number in 0..16 {
             let version = match self.random.below(2) {
                 0 => ProtocolVersion::V311,
                 _ => ProtocolVersion::V5,
@@ -287,9 +287,20 @@ impl World {
             self.handle(shard, In::Written(id));
         }
         if !self.clients[number].slow {
-            self.clients[number].read(self.published);
+            self.client_reads(number);
         }
         moved
+    }
+
+    /// An acknowledgement means safe: the bridge has what it was asked to take.
+    fn client_reads(&mut self, number: usize) {
+        let client = &mut self.clients[number];
+        let before = client.finished.len();
+        client.read(self.published);
+        for label in &client.finished[before..] {
+            let tapped = label.topic.starts_with("tap/");
+            assert!(!tapped || self.bridged.contains(label), "{label:?} acknowledged too early");
+        }
     }
 
     fn peer_message(&mut self) -> bool {
@@ -370,7 +381,7 @@ impl World {
             let mut bytes = BytesMut::new();
             take(&mut output, usize::MAX, &mut bytes);
             self.clients[number].from_server.extend_from_slice(&bytes);
-            self.clients[number].read(self.published);
+            self.client_reads(number);
         }
         self.clients[number].lose_connection();
     }
