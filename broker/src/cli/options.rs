@@ -1,0 +1,248 @@
+//! Arguments to a command, each with what it needs.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use midge_acl::Scheme;
+
+/// What is to be done.
+#[derive(Debug, PartialEq)]
+pub(super) enum Command {
+    Help,
+    Version,
+    Run(RunOptions),
+    Passwd(PasswdOptions),
+    Certs(CertsOptions),
+    Health(HealthOptions),
+}
+
+/// `midge`
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct RunOptions {
+    pub(super) config: Option<PathBuf>,
+    pub(super) bridge: Vec<PathBuf>,
+    pub(super) connectors: Vec<PathBuf>,
+    pub(super) ports: Vec<u16>,
+    pub(super) daemon: bool,
+    pub(super) verbose: bool,
+    pub(super) quiet: bool,
+    pub(super) test_config: bool,
+}
+
+/// `midge passwd`
+#[derive(Debug, PartialEq)]
+pub(super) struct PasswdOptions {
+    pub(super) file: PathBuf,
+    pub(super) scheme: Scheme,
+    pub(super) action: PasswdAction,
+}
+
+/// What `midge passwd` does to its file.
+#[derive(Debug, PartialEq)]
+pub(super) enum PasswdAction {
+    /// Hash the plain passwords in it.
+    Upgrade,
+    /// Take a user out.
+    Delete { user: String },
+    /// Set a user's password.
+    Set {
+        user: String,
+        /// `None`: ask.
+        password: Option<String>,
+        /// Begin a new file.
+        create: bool,
+    },
+}
+
+/// `midge certs`
+#[derive(Debug, PartialEq)]
+pub(super) struct CertsOptions {
+    pub(super) directory: PathBuf,
+    pub(super) hosts: Vec<String>,
+    /// One more client certificate instead.
+    pub(super) client: Option<String>,
+    pub(super) force: bool,
+}
+
+/// `midge health`
+#[derive(Debug, PartialEq)]
+pub(super) struct HealthOptions {
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+/// Reads the arguments after the program's name.
+pub(super) fn parse(arguments: Vec<OsString>) -> Result<Command, String> {
+    let mut arguments = Arguments(arguments.into_iter().peekable());
+    // The container image of Mosquitto is started with its name as the first word.
+    arguments.next_if("mosquitto");
+    if arguments.next_if("passwd") {
+        return passwd(arguments);
+    }
+    if arguments.next_if("certs") {
+        return certs(arguments);
+    }
+    if arguments.next_if("health") {
+        return health(arguments);
+    }
+    run(arguments)
+}
+
+fn run(mut arguments: Arguments) -> Result<Command, String> {
+    let mut options = RunOptions::default();
+    while let Some(argument) = arguments.next()? {
+        match argument.as_str() {
+            "-h" | "--help" => return Ok(Command::Help),
+            "--version" => return Ok(Command::Version),
+            "-c" | "--config-file" => {
+                let file = arguments.path(&argument)?;
+                if options.config.replace(file).is_some() {
+                    return Err("-c given twice, use include_dir or --bridge".to_owned());
+                }
+            }
+            "--bridge" => options.bridge.push(arguments.path(&argument)?),
+            "--connector" => options.connectors.push(arguments.path(&argument)?),
+            "-p" | "--port" => options.ports.push(arguments.port(&argument)?),
+            "-d" | "--daemon" => options.daemon = true,
+            "-v" | "--verbose" => options.verbose = true,
+            "-q" | "--quiet" => options.quiet = true,
+            "--test-config" => options.test_config = true,
+            _ => return Err(unknown(&argument)),
+        }
+    }
+    Ok(Command::Run(options))
+}
+
+fn passwd(mut arguments: Arguments) -> Result<Command, String> {
+    let (mut batch, mut create, mut delete, mut upgrade) = (false, false, false, false);
+    let mut hash = None;
+    let mut iterations = None;
+    let mut plain = Vec::new();
+    while let Some(argument) = arguments.next()? {
+        match argument.as_str() {
+            "-h" | "--help" => return Ok(Command::Help),
+            "-b" => batch = true,
+            "-c" => create = true,
+            "-D" => delete = true,
+            "-U" => upgrade = true,
+            "-H" => hash = Some(arguments.value(&argument)?),
+            "-I" => {
+                let value = arguments.value(&argument)?;
+                let number = value.parse().ok().filter(|number| *number > 0);
+                iterations = Some(
+                    number
+                        .ok_or_else(|| format!("-I: found {value:?}, expected a number from 1"))?,
+                );
+            }
+            option if option.starts_with('-') && option.len() > 1 => return Err(unknown(option)),
+            _ => plain.push(argument),
+        }
+    }
+    let scheme = scheme(hash.as_deref(), iterations)?;
+    if [create, delete, upgrade].into_iter().filter(|given| *given).count() > 1 {
+        return Err("-c, -D and -U exclude each other".to_owned());
+    }
+    let wanted: &[&str] = match (upgrade, delete, batch) {
+        (true, ..) => &["FILE"],
+        (_, true, false) | (_, _, false) => &["FILE", "USER"],
+        (_, true, true) => return Err("-b and -D exclude each other".to_owned()),
+        (_, false, true) => &["FILE", "USER", "PASSWORD"],
+    };
+    if plain.len() != wanted.len() {
+        return Err(format!("found {} names, expected {}", plain.len(), wanted.join(" ")));
+    }
+    let mut plain = plain.into_iter();
+    let file = PathBuf::from(plain.next().unwrap_or_default());
+    let action = match plain.next() {
+        None => PasswdAction::Upgrade,
+        Some(user) if delete => PasswdAction::Delete { user },
+        Some(user) => PasswdAction::Set { user, password: plain.next(), create },
+    };
+    Ok(Command::Passwd(PasswdOptions { file, scheme, action }))
+}
+
+fn scheme(hash: Option<&str>, iterations: Option<u32>) -> Result<Scheme, String> {
+    match (hash, iterations) {
+        (Some("sha512"), None) => Ok(Scheme::Sha512),
+        (Some("sha512-pbkdf2"), iterations) => {
+            Ok(Scheme::Pbkdf2 { iterations: iterations.unwrap_or(Scheme::DEFAULT_ITERATIONS) })
+        }
+        (None | Some("argon2id"), None) => Ok(Scheme::Argon2id),
+        // As in mosquitto_passwd, iterations without -H mean the scheme that has them.
+        (None, Some(iterations)) => Ok(Scheme::Pbkdf2 { iterations }),
+        (Some("sha512" | "argon2id"), Some(_)) => Err("-I goes with -H sha512-pbkdf2".to_owned()),
+        (Some(other), _) => {
+            Err(format!("-H: found {other:?}, expected argon2id, sha512-pbkdf2 or sha512"))
+        }
+    }
+}
+
+fn certs(mut arguments: Arguments) -> Result<Command, String> {
+    let mut directory = None;
+    let mut hosts = Vec::new();
+    let mut client = None;
+    let mut force = false;
+    while let Some(argument) = arguments.next()? {
+        match argument.as_str() {
+            "-h" | "--help" => return Ok(Command::Help),
+            "--host" => hosts.push(arguments.value(&argument)?),
+            "--client" => client = Some(arguments.value(&argument)?),
+            "--force" => force = true,
+            option if option.starts_with('-') => return Err(unknown(option)),
+            _ if directory.is_none() => directory = Some(PathBuf::from(argument)),
+            _ => return Err(format!("found {argument:?}, expected one directory")),
+        }
+    }
+    let directory = directory.unwrap_or_else(|| PathBuf::from("certs"));
+    Ok(Command::Certs(CertsOptions { directory, hosts, client, force }))
+}
+
+fn health(mut arguments: Arguments) -> Result<Command, String> {
+    let mut options = HealthOptions { host: "localhost".to_owned(), port: 1883 };
+    while let Some(argument) = arguments.next()? {
+        match argument.as_str() {
+            "-h" | "--help" => return Ok(Command::Help),
+            "--host" => options.host = arguments.value(&argument)?,
+            "--port" | "-p" => options.port = arguments.port(&argument)?,
+            _ => return Err(unknown(&argument)),
+        }
+    }
+    Ok(Command::Health(options))
+}
+
+fn unknown(argument: &str) -> String {
+    format!("unknown option {argument:?}")
+}
+
+/// The arguments that are left.
+struct Arguments(std::iter::Peekable<std::vec::IntoIter<OsString>>);
+
+impl Arguments {
+    fn next_if(&mut self, word: &str) -> bool {
+        self.0.next_if(|argument| argument == word).is_some()
+    }
+
+    fn next(&mut self) -> Result<Option<String>, String> {
+        let text = |argument: OsString| {
+            argument.into_string().map_err(|argument| format!("{argument:?} is not UTF-8"))
+        };
+        self.0.next().map(text).transpose()
+    }
+
+    fn value(&mut self, option: &str) -> Result<String, String> {
+        self.next()?.ok_or_else(|| format!("{option}: a value was expected"))
+    }
+
+    fn path(&mut self, option: &str) -> Result<PathBuf, String> {
+        let path = self.0.next().ok_or_else(|| format!("{option}: a file was expected"))?;
+        Ok(PathBuf::from(path))
+    }
+
+    fn port(&mut self, option: &str) -> Result<u16, String> {
+        let value = self.value(option)?;
+        value.parse().map_err(|_| format!("{option}: found {value:?}, expected 0 to 65535"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+use super::*;
+
+fn parsed(line: &str) -> Result<Command, String> {
+    parse(line.split_whitespace().map(OsString::from).collect())
+}
+
+#[test]
+fn a_broker_starts_with_the_arguments_of_mosquitto() {
+    let expected = RunOptions {
+        config: Some("/etc/mosquitto/mosquitto.conf".into()),
+        verbose: true,
+        ..RunOptions::default()
+    };
+    let expected = Ok(Command::Run(expected));
+    assert_eq!(parsed("-v -c /etc/mosquitto/mosquitto.conf"), expected);
+    assert_eq!(parsed("mosquitto -c /etc/mosquitto/mosquitto.conf -v"), expected);
+}
+
+#[test]
+fn connectors_and_ports_may_be_repeated() {
+    let Ok(Command::Run(options)) = parsed("--connector a --connector b -p 1 -p 2 --bridge c")
+    else {
+        panic!("not understood");
+    };
+    assert_eq!(options.connectors, [PathBuf::from("a"), PathBuf::from("b")]);
+    assert_eq!(options.ports, [1, 2]);
+    assert_eq!(options.bridge, [PathBuf::from("c")]);
+}
+
+#[test]
+fn an_argument_that_is_not_understood_is_named() {
+    assert_eq!(parsed("--frobnicate"), Err("unknown option \"--frobnicate\"".to_owned()));
+    assert_eq!(parsed("-p x"), Err("-p: found \"x\", expected 0 to 65535".to_owned()));
+    assert_eq!(parsed("-c"), Err("-c: a file was expected".to_owned()));
+}
+
+#[test]
+fn passwd_knows_the_grammar_of_mosquitto_passwd() {
+    let set = |scheme, password: Option<&str>, create| {
+        let action = PasswdAction::Set {
+            user: "user".to_owned(),
+            password: password.map(str::to_owned),
+            create,
+        };
+        Ok(Command::Passwd(PasswdOptions { file: "file".into(), scheme, action }))
+    };
+    assert_eq!(parsed("passwd -c file user"), set(Scheme::Argon2id, None, true));
+    assert_eq!(parsed("passwd -b file user word"), set(Scheme::Argon2id, Some("word"), false));
+    assert_eq!(parsed("passwd -H sha512 -b file user w"), set(Scheme::Sha512, Some("w"), false));
+    let iterated = Scheme::Pbkdf2 { iterations: 101 };
+    assert_eq!(parsed("passwd -H sha512-pbkdf2 -I 101 file user"), set(iterated, None, false));
+    let scheme = Scheme::Argon2id;
+    let action = PasswdAction::Delete { user: "user".to_owned() };
+    let delete = PasswdOptions { file: "file".into(), scheme, action };
+    assert_eq!(parsed("passwd -D file user"), Ok(Command::Passwd(delete)));
+    let upgrade = PasswdOptions { file: "file".into(), scheme, action: PasswdAction::Upgrade };
+    assert_eq!(parsed("passwd -U file"), Ok(Command::Passwd(upgrade)));
+}
+
+#[test]
+fn passwd_refuses_what_contradicts_itself() {
+    for line in ["passwd file", "passwd -b file user", "passwd -c -D file user", "passwd -I 0 f u"]
+    {
+        assert!(parsed(line).is_err(), "{line}");
+    }
+}

@@ -1,0 +1,168 @@
+//! `midge`: the broker as a process.
+
+use std::process::ExitCode;
+
+use midge_config::{Config, ConfigError, Sources, load};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+
+use super::INVALID;
+use super::options::RunOptions;
+use super::process::{self, PidFile};
+use crate::broker::{Broker, Running};
+use crate::logging::Logging;
+
+/// Runs a broker until it is told to stop.
+pub(super) fn run(options: &RunOptions) -> ExitCode {
+    let sources = sources(options);
+    let config = match load(&sources) {
+        Ok(config) => config,
+        Err(errors) => {
+            tell(&errors);
+            return ExitCode::from(INVALID);
+        }
+    };
+    if options.test_config {
+        return test(&config);
+    }
+    if options.daemon && !process::is_background() {
+        return process::start_background();
+    }
+    match serve(options, &sources, config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            for line in message.lines() {
+                eprintln!("Error: {line}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn sources(options: &RunOptions) -> Sources {
+    let mut sources = Sources {
+        ports: options.ports.clone(),
+        verbose: options.verbose,
+        connectors: options.connectors.clone(),
+        ..Sources::default()
+    };
+    if let Some(config) = &options.config {
+        sources.add_config(config.clone());
+    }
+    sources.midge_toml.extend(options.bridge.iter().cloned());
+    sources.add_process_environment();
+    sources
+}
+
+fn tell(errors: &[ConfigError]) {
+    for error in errors {
+        eprintln!("Error: {error}");
+    }
+}
+
+/// Says what is wrong with the files that a configuration names.
+fn test(config: &Config) -> ExitCode {
+    for notice in &config.notices {
+        eprintln!("Warning: {notice}");
+    }
+    match Broker::check(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            for line in message.to_string().lines() {
+                eprintln!("Error: {line}");
+            }
+            ExitCode::from(INVALID)
+        }
+    }
+}
+
+fn serve(options: &RunOptions, sources: &Sources, mut config: Config) -> Result<(), String> {
+    process::raise_open_files();
+    if options.quiet {
+        config.log.destinations.clear();
+    }
+    let logging = Logging::start(&config.log)?;
+    info!("midge version {} starting", env!("CARGO_PKG_VERSION"));
+    for file in &config.files {
+        info!("Config loaded from {}.", file.display());
+    }
+    for notice in &config.notices {
+        warn!("{notice}");
+    }
+    let user = config.user.clone();
+    let pid_file = config.pid_file.clone();
+    let prepared = Broker::prepare(config).map_err(|error| error.to_string())?;
+    let _pid_file = pid_file.as_deref().map(PidFile::write).transpose()?;
+    process::become_user(user.as_deref())?;
+    // From here on there are threads.
+    let running = prepared.start(None).map_err(|error| error.to_string())?;
+    logging.publish_through(&running);
+    for address in running.addresses() {
+        info!("Listening on {address}.");
+    }
+    if options.daemon {
+        process::enter_background()?;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    runtime.block_on(obey(running, sources, &logging)).map_err(|error| error.to_string())
+}
+
+/// The signals that are obeyed.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    user1: Signal,
+    user2: Signal,
+}
+
+/// Does what signals ask for, until one asks to stop.
+async fn obey(mut running: Running, sources: &Sources, logging: &Logging) -> std::io::Result<()> {
+    let mut signals = Signals {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+        hangup: signal(SignalKind::hangup())?,
+        user1: signal(SignalKind::user_defined1())?,
+        user2: signal(SignalKind::user_defined2())?,
+    };
+    loop {
+        tokio::select! {
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
+            _ = signals.hangup.recv() => {
+                logging.reopen();
+                reload(&mut running, sources).await;
+            }
+            _ = signals.user1.recv() => warn!("SIGUSR1 not supported yet: nothing is kept on disk"),
+            _ = signals.user2.recv() => warn!("SIGUSR2 not supported yet: no subscription tree"),
+        }
+    }
+    running.shutdown().await;
+    Ok(())
+}
+
+async fn reload(running: &mut Running, sources: &Sources) {
+    info!("Reloading config.");
+    let config = match load(sources) {
+        Ok(config) => config,
+        Err(errors) => {
+            for found in &errors {
+                error!("{found}");
+            }
+            error!("the configuration is as before, since this one has errors");
+            return;
+        }
+    };
+    for notice in &config.notices {
+        warn!("{notice}");
+    }
+    if let Err(found) = running.reload(config).await {
+        for line in found.to_string().lines() {
+            error!("{line}");
+        }
+        error!("the configuration is as before, since this one has errors");
+    }
+}

@@ -1,0 +1,53 @@
+//! A configuration as the shards know it.
+
+use std::sync::Arc;
+
+use midge_codec::QoS;
+use midge_config::Config;
+use midge_core::{Generation, Limits, Tap};
+
+use crate::auth::Authorizer;
+use crate::policy::Policy;
+
+/// Makes generation `number` of a configuration whose files are in `policy`.
+pub(crate) fn make(number: u64, config: &Config, policy: &Policy, taps: Vec<Tap>) -> Generation {
+    Generation {
+        number,
+        limits: limits(config),
+        authorize: Arc::new(Authorizer::new(policy)),
+        taps,
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let given = &config.limits;
+    // Where listeners differ, the strictest holds for all: a session may come by any of them.
+    let strictest = |of: fn(&midge_config::Listener) -> u16, otherwise| {
+        config.listeners.iter().map(of).min().unwrap_or(otherwise)
+    };
+    let defaults = Limits::default();
+    Limits {
+        max_inflight: given.max_inflight_messages,
+        max_queued_messages: given.max_queued_messages.unwrap_or(0),
+        max_queued_bytes: given.max_queued_bytes.unwrap_or(0),
+        queue_qos0: given.queue_qos0_messages,
+        receive_maximum: given.receive_maximum,
+        max_packet_size: u32::try_from(given.max_packet_size).unwrap_or(u32::MAX),
+        max_payload: given.message_size_limit.unwrap_or(0),
+        topic_alias_maximum: strictest(|listener| listener.max_topic_alias, 0),
+        topic_alias_outgoing: strictest(|listener| listener.max_topic_alias_broker, 0),
+        max_keep_alive: given.max_keepalive.unwrap_or(0),
+        max_session_expiry: given.persistent_client_expiration,
+        max_qos: match strictest(|listener| u16::from(listener.max_qos), 2) {
+            0 => QoS::AtMostOnce,
+            1 => QoS::AtLeastOnce,
+            _ => QoS::ExactlyOnce,
+        },
+        retain_available: given.retain_available,
+        max_subscriptions: given.max_subscriptions,
+        max_topic_levels: given.max_topic_levels,
+        // The listeners' own `acl_deny_subscribe` is in the authorizer's verdict.
+        deny_subscribe: true,
+        ..defaults
+    }
+}

@@ -1,0 +1,133 @@
+//! What the threads of one broker share.
+//!
+//! Workers share no session, no socket and no lock on the way of a message but for their inboxes:
+//! what is here is asked rarely, or once a batch.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use midge_bridge::Bridge;
+use midge_codec::ReasonCode;
+use midge_core::{DutyId, Inject, Memory, Offer, ShardId, TapId, Ticket};
+use tokio::sync::oneshot;
+
+use crate::auth::Authenticator;
+use crate::listener::admission::Admission;
+use crate::worker::inbox::{Inbox, Letter};
+use crate::worker::report::Report;
+
+/// The owner of tickets that this crate gives out; those of the bridge count from 0.
+const OWN_TICKETS: u32 = u32::MAX;
+
+/// What the threads of one broker share.
+pub(crate) struct Hub {
+    /// One a shard, in their order.
+    pub(crate) inboxes: Vec<Inbox>,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) authenticator: Authenticator,
+    /// `None` before it has been started, after it has been stopped, and without connectors.
+    bridge: RwLock<Option<Bridge>>,
+    /// Publishes whose outcome somebody waits for.
+    waiting: Mutex<HashMap<u64, oneshot::Sender<ReasonCode>>>,
+    next_ticket: AtomicU64,
+}
+
+impl Hub {
+    pub(crate) fn new(shards: usize, memory_limit: usize, authenticator: Authenticator) -> Hub {
+        Hub {
+            inboxes: (0..shards).map(|_| Inbox::default()).collect(),
+            memory: Memory::new(memory_limit),
+            admission: Arc::default(),
+            authenticator,
+            bridge: RwLock::default(),
+            waiting: Mutex::default(),
+            next_ticket: AtomicU64::new(0),
+        }
+    }
+
+    /// Connects the bridge, or takes it away.
+    pub(crate) fn replace_bridge(&self, bridge: Option<Bridge>) -> Option<Bridge> {
+        let mut slot = self.bridge.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *slot, bridge)
+    }
+
+    /// Asks the bridge something.
+    pub(crate) fn with_bridge<T>(&self, ask: impl FnOnce(&Bridge) -> T) -> Option<T> {
+        self.bridge.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(ask)
+    }
+
+    /// Gives the bridge what a turn of a shard has for it.
+    pub(crate) fn offer(&self, shard: ShardId, offers: &mut Vec<Offer>) {
+        if self.with_bridge(|bridge| bridge.offer(shard, offers)).is_none() {
+            // The broker is stopping; the publishers hear nothing and will send again.
+            offers.clear();
+        }
+    }
+
+    /// Publishes; the answer comes when it has been routed.
+    pub(crate) fn publish(&self, mut inject: Box<Inject>) -> oneshot::Receiver<ReasonCode> {
+        let (answer, answered) = oneshot::channel();
+        let number = self.next_ticket.fetch_add(1, Ordering::Relaxed);
+        inject.ticket = Some(Ticket { owner: OWN_TICKETS, number });
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(number, answer);
+        self.inject(inject);
+        answered
+    }
+
+    /// Publishes for the bridge, or where nobody waits.
+    pub(crate) fn inject(&self, inject: Box<Inject>) {
+        let shard = ShardId::of_topic(&inject.topic, self.inboxes.len());
+        self.inboxes[usize::from(shard.0)].push(Letter::Inject(inject));
+    }
+
+    /// A publish has been routed.
+    pub(crate) fn injected(&self, ticket: Ticket, reason: ReasonCode) {
+        if ticket.owner != OWN_TICKETS {
+            self.with_bridge(|bridge| bridge.injected(ticket, reason));
+            return;
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = waiting.remove(&ticket.number) {
+            // Who does not wait any more does not mind.
+            let _ = answer.send(reason);
+        }
+    }
+
+    /// Asks every worker what it has counted.
+    pub(crate) fn ask_reports(&self) -> Vec<oneshot::Receiver<Report>> {
+        let ask = |inbox: &Inbox| {
+            let (reply, replied) = oneshot::channel();
+            inbox.push(Letter::Report(reply));
+            replied
+        };
+        self.inboxes.iter().map(ask).collect()
+    }
+}
+
+/// The hub as the bridge sees it.
+pub(crate) struct BridgeHost(pub(crate) Arc<Hub>);
+
+impl midge_bridge::Host for BridgeHost {
+    fn duties_done(&self, done: &mut Vec<(ShardId, DutyId, ReasonCode)>) {
+        // One batch a shard: the lock is short and the worker woken once.
+        done.sort_by_key(|(shard, ..)| *shard);
+        let mut done = done.drain(..).peekable();
+        while let Some(&(shard, ..)) = done.peek() {
+            let batch = std::iter::from_fn(|| done.next_if(|(next, ..)| *next == shard));
+            let letters = batch.map(|(_, duty, reason)| Letter::DutyDone { duty, reason });
+            self.0.inboxes[usize::from(shard.0)].extend(letters);
+        }
+    }
+
+    fn tap_full(&self, tap: TapId, full: bool) {
+        for inbox in &self.0.inboxes {
+            inbox.push(Letter::TapFull { tap, full });
+        }
+    }
+
+    fn inject(&self, inject: Box<Inject>) {
+        self.0.inject(inject);
+    }
+}

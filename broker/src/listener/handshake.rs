@@ -1,0 +1,302 @@
+//! From an accepted socket to a client on its way home.
+//!
+//! One deadline covers all of it: TLS, CONNECT and the check of the password. Until the client is
+//! known it may send one packet of bounded size.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use midge_certs::{common_name, subject};
+use midge_codec::{Connack, ConnackProperties, Connect, Packet, ProtocolVersion, ReasonCode, Text};
+use midge_config::CertificateUsername;
+use midge_core::{Client, ShardId};
+use rustls::ServerConnection;
+use tokio::net::TcpStream;
+use tracing::{debug, info, warn};
+
+use crate::auth::{Credentials, Login};
+use crate::logging::CONNECTION;
+use crate::policy::{ListenerPolicy, Policy};
+use crate::worker::Worker;
+use crate::worker::arrival::Arrival;
+use crate::worker::inbox::Letter;
+use crate::worker::transport::Transport;
+
+/// Room for a usual CONNECT; a larger one gets more as it comes.
+const CONNECT_BYTES: usize = 1_024;
+
+/// How a handshake ended without a client.
+enum Refusal {
+    /// Not a word: the peer went, sent no MQTT, or TLS has said it.
+    Silent(String),
+    /// With a CONNACK.
+    Answered { version: ProtocolVersion, reason: ReasonCode, why: String },
+}
+
+/// A client that has been let in.
+struct Admitted {
+    connect: Box<Connect>,
+    assigned_client_id: bool,
+    username: Option<Text>,
+    login: Login,
+}
+
+/// Does the handshake of one socket.
+pub(super) async fn run(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr, name: Text) {
+    let policy = worker.policy();
+    // A listener that a reload took away accepts nobody.
+    let Some(listener) = policy.listener(&name).cloned() else { return };
+    let admission = &worker.hub().admission;
+    let Some(half_open) = admission.half_open(peer.ip(), policy.max_half_open) else { return };
+    if policy.connection_messages {
+        info!(target: CONNECTION, "New connection from {peer} on port {}.", local_port(&socket));
+    }
+    let deadline = Instant::now() + policy.connect_timeout;
+    let through = shake_hands(&worker, &policy, &listener, socket, peer, deadline);
+    match tokio::time::timeout_at(deadline.into(), through).await {
+        Ok(Some(arrival)) => {
+            let home = ShardId::home(&arrival.client.client_id, worker.hub().inboxes.len());
+            let arrival = Letter::Arrival(Box::new(arrival));
+            worker.hub().inboxes[usize::from(home.0)].push(arrival);
+        }
+        Ok(None) => {}
+        Err(_) => info!(target: CONNECTION, "Client {peer} did not connect in time, closed."),
+    }
+    drop(half_open);
+}
+
+fn local_port(socket: &TcpStream) -> u16 {
+    socket.local_addr().map_or(0, |address| address.port())
+}
+
+async fn shake_hands(
+    worker: &Worker,
+    policy: &Policy,
+    listener: &ListenerPolicy,
+    socket: TcpStream,
+    peer: SocketAddr,
+    deadline: Instant,
+) -> Option<Arrival> {
+    if policy.set_tcp_nodelay {
+        // A socket that cannot is slower, not broken.
+        let _ = socket.set_nodelay(true);
+    }
+    let tls = match &listener.tls {
+        None => None,
+        Some(tls) => match ServerConnection::new(Arc::clone(&tls.config)) {
+            Ok(tls) => Some(Box::new(tls)),
+            Err(error) => {
+                warn!(listener = %listener.name, %error, "no TLS connection");
+                return None;
+            }
+        },
+    };
+    let mut transport = Transport::new(socket, tls);
+    let mut buffer = BytesMut::with_capacity(CONNECT_BYTES);
+    let admitted =
+        admit(worker, policy, listener, &mut transport, &mut buffer, peer, deadline).await;
+    let (admitted, seat) = match admitted {
+        Ok(admitted) => {
+            let hub = worker.hub();
+            let maximum = (policy.max_connections, listener.max_connections);
+            match hub.admission.seat(&listener.name, maximum.0, maximum.1) {
+                Some(seat) => (admitted, seat),
+                None => {
+                    let version = admitted.connect.version;
+                    let why = "max_connections exceeded".to_owned();
+                    let reason = ReasonCode::QuotaExceeded;
+                    refuse(transport, peer, Refusal::Answered { version, reason, why }).await;
+                    return None;
+                }
+            }
+        }
+        Err(refusal) => {
+            refuse(transport, peer, refusal).await;
+            return None;
+        }
+    };
+    let client = Arc::new(Client {
+        client_id: admitted.connect.client_id.detached(),
+        username: admitted.username.as_ref().map(Text::detached),
+        listener: listener.name.clone(),
+        address: peer.to_string(),
+    });
+    let transport = transport.detach().ok()?;
+    Some(Arrival {
+        transport,
+        // The room that was made for the CONNECT goes.
+        unread: BytesMut::from(&buffer[..]),
+        client,
+        connect: admitted.connect,
+        assigned_client_id: admitted.assigned_client_id,
+        login: admitted.login,
+        seat,
+    })
+}
+
+/// Reads the CONNECT and judges it.
+async fn admit(
+    worker: &Worker,
+    policy: &Policy,
+    listener: &ListenerPolicy,
+    transport: &mut Transport,
+    buffer: &mut BytesMut,
+    peer: SocketAddr,
+    deadline: Instant,
+) -> Result<Admitted, Refusal> {
+    let mut connect = read_connect(worker, policy, transport, buffer).await?;
+    let version = connect.version;
+    let refused = |reason, why: &str| Refusal::Answered { version, reason, why: why.to_owned() };
+    if connect.properties.authentication_method.is_some() {
+        // [MQTT-4.12.0-1]
+        let why = "authentication method not supported";
+        return Err(refused(ReasonCode::BadAuthenticationMethod, why));
+    }
+    let assigned_client_id = connect.client_id.is_empty();
+    if assigned_client_id {
+        let authentication = &listener.authentication;
+        let allowed = match version {
+            ProtocolVersion::V31 => false,
+            // [MQTT-3.1.3-8]
+            ProtocolVersion::V311 => connect.clean_start,
+            ProtocolVersion::V5 => true,
+        };
+        if !allowed || !authentication.allow_zero_length_clientid {
+            let why = "empty client id";
+            return Err(refused(ReasonCode::ClientIdentifierNotValid, why));
+        }
+        connect.client_id = random_client_id(&authentication.auto_id_prefix)
+            .ok_or_else(|| refused(ReasonCode::ServerUnavailable, "no random client id"))?;
+    }
+    let certificate_username =
+        listener.tls.as_ref().and_then(|tls| tls.username.map(|kind| (kind, transport.tls())));
+    let (username, login) = match certificate_username {
+        Some((kind, tls)) => {
+            let name = certificate_name(kind, tls)
+                .map_err(|why| refused(ReasonCode::NotAuthorized, &why))?;
+            (Some(name), Login::Certificate)
+        }
+        None => {
+            let username = connect.username.clone();
+            let credentials = Credentials {
+                address: peer.ip(),
+                username: username.clone(),
+                password: connect.password.take(),
+            };
+            let authenticator = &worker.hub().authenticator;
+            let login = authenticator
+                .login(listener, credentials, deadline)
+                .await
+                .map_err(|reason| refused(reason, reason.name()))?;
+            (username, login)
+        }
+    };
+    connect.password = None;
+    Ok(Admitted { connect, assigned_client_id, username, login })
+}
+
+async fn read_connect(
+    worker: &Worker,
+    policy: &Policy,
+    transport: &mut Transport,
+    buffer: &mut BytesMut,
+) -> Result<Box<Connect>, Refusal> {
+    let mut cipher = BytesMut::new();
+    loop {
+        match midge_codec::decode_connect(buffer, policy.max_connect_size) {
+            Ok(Some(connect)) => return Ok(connect),
+            Ok(None) => {}
+            Err(error) => {
+                let why = error.to_string();
+                return Err(match error.version() {
+                    Some(version) => Refusal::Answered { version, reason: error.reason(), why },
+                    None => Refusal::Silent(why),
+                });
+            }
+        }
+        buffer.reserve(CONNECT_BYTES);
+        let bytes = transport
+            .read(buffer, &mut cipher)
+            .await
+            .map_err(|error| Refusal::Silent(error.to_string()))?;
+        if transport.wants_write() {
+            transport.send(&[]).await.map_err(|error| Refusal::Silent(error.to_string()))?;
+        }
+        if bytes == 0 {
+            return Err(Refusal::Silent("closed before its CONNECT".to_owned()));
+        }
+        worker.count_received(bytes);
+    }
+}
+
+/// The user name that a certificate stands for.
+fn certificate_name(
+    kind: CertificateUsername,
+    tls: Option<&ServerConnection>,
+) -> Result<Text, String> {
+    let certificate = tls
+        .and_then(|tls| tls.peer_certificates())
+        .and_then(|chain| chain.first())
+        .ok_or("no client certificate")?;
+    let name = match kind {
+        CertificateUsername::CommonName => common_name(certificate),
+        CertificateUsername::Subject => subject(certificate),
+    };
+    let name = name.map_err(|error| error.to_string())?;
+    Text::try_from(name).map_err(|error| format!("name in the client certificate: {error}"))
+}
+
+/// A client id that nobody has: as Mosquitto's, a prefix with a UUID.
+fn random_client_id(prefix: &str) -> Option<Text> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    // RFC 9562, version 4.
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let mut id = prefix.to_owned();
+    for (index, byte) in bytes.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            id.push('-');
+        }
+        id.push_str(&format!("{byte:02X}"));
+    }
+    Text::try_from(id).ok()
+}
+
+/// Tells a peer why not, as far as there is a way to.
+async fn refuse(mut transport: Transport, peer: SocketAddr, refusal: Refusal) {
+    match refusal {
+        Refusal::Silent(why) => debug!(target: CONNECTION, %peer, why, "connection closed"),
+        Refusal::Answered { version, reason, why } => {
+            info!(target: CONNECTION, "Client {peer} disconnected: {why}.");
+            let connack = Packet::Connack(Box::new(Connack {
+                session_present: false,
+                reason,
+                properties: ConnackProperties::default(),
+            }));
+            let mut bytes = BytesMut::new();
+            if midge_codec::encode(&connack, version, u32::MAX, &mut bytes).is_ok() {
+                // It is lost either way; the deadline of the handshake bounds this.
+                let _ = transport.send(&bytes).await;
+                let _ = transport.shutdown().await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::random_client_id;
+
+    #[test]
+    fn a_made_up_client_id_is_a_prefix_with_a_random_uuid() {
+        let first = random_client_id("auto-").expect("randomness");
+        let second = random_client_id("auto-").expect("randomness");
+        assert_ne!(first, second);
+        assert_eq!(first.len(), "auto-".len() + 36);
+        assert_eq!(first.as_bytes()[19], b'4');
+    }
+}

@@ -1,0 +1,171 @@
+//! A worker: one thread, one shard, and the sockets of the sessions that live there.
+//!
+//! Everything here runs on one thread, so state is in cells, without locks. Each connection has a
+//! task that reads and decodes; the worker's own task takes a [turn](Worker::turn) after all
+//! connections that were ready have fed the shard, so that what goes to one socket, to another
+//! shard or to the bridge leaves in one piece. Other threads reach a worker by its [`Inbox`] alone.
+
+pub(crate) mod arrival;
+mod close;
+pub(crate) mod connection;
+pub(crate) mod inbox;
+mod letters;
+mod read;
+pub(crate) mod report;
+pub(crate) mod transport;
+mod turn;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use bytes::BytesMut;
+use midge_core::{ConnectionId, Generation, Now, Offer, Shard, ShardId};
+use tokio::task::{AbortHandle, LocalSet};
+
+use crate::hub::Hub;
+use crate::listener::Listening;
+use crate::policy::Policy;
+use crate::worker::connection::Connection;
+use crate::worker::inbox::{Inbox, Letter};
+
+/// Bytes taken from one socket before others have their turn.
+const TURN_BYTES: usize = 128 * 1024;
+
+/// Size of the buffer that all connections of a worker are read into.
+const READ_BYTES: usize = 64 * 1024;
+
+/// One thread's state.
+pub(crate) struct Worker {
+    id: ShardId,
+    hub: Arc<Hub>,
+    shard: RefCell<Shard>,
+    policy: RefCell<Arc<Policy>>,
+    connections: RefCell<slab::Slab<Rc<Connection>>>,
+    /// Distinguishes connections that had the same slot.
+    next_number: Cell<u32>,
+    /// Connections that may have something to write.
+    dirty: RefCell<Vec<ConnectionId>>,
+    /// Letters being opened: empty but for its memory.
+    letters: RefCell<Vec<Letter>>,
+    /// Gathered for other shards during a turn, by shard.
+    outgoing: RefCell<Vec<Vec<Letter>>>,
+    /// Gathered for the bridge during a turn.
+    offers: RefCell<Vec<Offer>>,
+    /// Plain bytes read; TLS bytes read.
+    buffer: RefCell<BytesMut>,
+    cipher: RefCell<BytesMut>,
+    /// Whether the worker's own task has been told to take a turn.
+    scheduled: Cell<bool>,
+    stopping: Cell<bool>,
+    /// The tasks that accept, to be ended when the worker stops.
+    acceptors: RefCell<Vec<AbortHandle>>,
+    /// Sockets that are being closed.
+    closing: Cell<usize>,
+    bytes_received: Cell<u64>,
+    bytes_sent: Cell<u64>,
+    sockets_accepted: Cell<u64>,
+}
+
+impl Worker {
+    /// Runs a worker on this thread until it is told to stop and its clients are gone.
+    pub(crate) fn run(
+        id: ShardId,
+        hub: Arc<Hub>,
+        generation: Arc<Generation>,
+        policy: Arc<Policy>,
+        listening: Vec<Listening>,
+    ) -> std::io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let shards = hub.inboxes.len();
+        let memory = Arc::clone(&hub.memory);
+        let worker = Rc::new(Worker {
+            id,
+            shard: RefCell::new(Shard::new(id, shards, generation, memory)),
+            policy: RefCell::new(policy),
+            connections: RefCell::default(),
+            next_number: Cell::new(0),
+            dirty: RefCell::default(),
+            letters: RefCell::default(),
+            outgoing: RefCell::new((0..shards).map(|_| Vec::new()).collect()),
+            offers: RefCell::default(),
+            buffer: RefCell::default(),
+            cipher: RefCell::default(),
+            scheduled: Cell::new(false),
+            stopping: Cell::new(false),
+            acceptors: RefCell::default(),
+            closing: Cell::new(0),
+            bytes_received: Cell::new(0),
+            bytes_sent: Cell::new(0),
+            sockets_accepted: Cell::new(0),
+            hub,
+        });
+        let tasks = LocalSet::new();
+        tasks.block_on(&runtime, async {
+            for listening in listening {
+                listening.serve(&worker)?;
+            }
+            worker.drive().await;
+            Ok(())
+        })
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.borrow())
+    }
+
+    /// Whether it accepts no more clients.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    pub(crate) fn add_acceptor(&self, acceptor: AbortHandle) {
+        self.acceptors.borrow_mut().push(acceptor);
+    }
+
+    pub(crate) fn count_accepted(&self) {
+        self.sockets_accepted.set(self.sockets_accepted.get() + 1);
+    }
+
+    pub(crate) fn count_received(&self, bytes: usize) {
+        self.bytes_received.set(self.bytes_received.get() + bytes as u64);
+    }
+
+    fn inbox(&self) -> &Inbox {
+        &self.hub.inboxes[usize::from(self.id.0)]
+    }
+
+    /// Has a connection written in the next turn.
+    pub(crate) fn mark_dirty(&self, connection: ConnectionId) {
+        self.dirty.borrow_mut().push(connection);
+        self.schedule();
+    }
+
+    /// Has a turn taken once the tasks that are ready now have run.
+    fn schedule(&self) {
+        if !self.scheduled.replace(true) {
+            self.inbox().wake();
+        }
+    }
+
+    /// The connection, unless it is gone.
+    fn connection(&self, id: ConnectionId) -> Option<Rc<Connection>> {
+        let connections = self.connections.borrow();
+        connections.get(id.index as usize).filter(|connection| connection.id == id).cloned()
+    }
+
+    /// The present.
+    fn now() -> Now {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Now {
+            instant: Instant::now(),
+            // A clock before 1970 is wrong anyway.
+            unix_millis: since_epoch.map_or(0, |duration| duration.as_millis() as u64),
+        }
+    }
+}

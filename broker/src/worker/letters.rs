@@ -1,0 +1,151 @@
+//! What a worker does with its letters.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use midge_codec::ReasonCode;
+use midge_core::{Attach, ConnectionId, In, Now};
+use tracing::{info, warn};
+
+use crate::logging::CONNECTION;
+use crate::worker::Worker;
+use crate::worker::arrival::Arrival;
+use crate::worker::connection::{Connection, Reader};
+use crate::worker::inbox::Letter;
+use crate::worker::report::Report;
+
+impl Worker {
+    /// Opens all letters that are there.
+    pub(super) fn open_letters(self: &Rc<Self>) {
+        let mut letters = self.letters.take();
+        self.inbox().take(&mut letters);
+        if !letters.is_empty() {
+            let now = Worker::now();
+            for letter in letters.drain(..) {
+                self.open(now, letter);
+            }
+        }
+        self.letters.replace(letters);
+    }
+
+    fn open(self: &Rc<Self>, now: Now, letter: Letter) {
+        let feed = |input| self.shard.borrow_mut().handle(now, input);
+        match letter {
+            Letter::Peer { from, message } => feed(In::Peer { from, message }),
+            Letter::Arrival(arrival) => self.attach(now, *arrival),
+            Letter::Inject(inject) => feed(In::Inject(inject)),
+            Letter::DutyDone { duty, reason } => feed(In::DutyDone { duty, reason }),
+            Letter::TapFull { tap, full } => feed(In::TapFull { tap, full }),
+            Letter::Generation { generation, policy, done } => {
+                feed(In::Generation(generation));
+                self.policy.replace(policy);
+                self.judge_logins(now);
+                // Nobody listens any more when the reload was given up.
+                let _ = done.send(());
+            }
+            Letter::Report(reply) => {
+                let _ = reply.send(self.report());
+            }
+            Letter::Shutdown => {
+                self.stopping.set(true);
+                for acceptor in self.acceptors.take() {
+                    acceptor.abort();
+                }
+                feed(In::Shutdown);
+            }
+        }
+    }
+
+    /// Takes a client in.
+    fn attach(self: &Rc<Self>, now: Now, arrival: Arrival) {
+        if self.is_stopping() {
+            return;
+        }
+        let Arrival { transport, unread, client, connect, assigned_client_id, login, seat } =
+            arrival;
+        let transport = match transport.attach() {
+            Ok(transport) => transport,
+            Err(error) => {
+                warn!(client_id = %client.client_id, %error, "socket lost on its way");
+                return;
+            }
+        };
+        if self.policy.borrow().connection_messages {
+            info!(
+                target: CONNECTION,
+                "New client connected from {} as {} (p{}, c{}, k{}{}).",
+                client.address,
+                client.client_id,
+                protocol_number(connect.version),
+                u8::from(connect.clean_start),
+                connect.keep_alive,
+                client.username.as_ref().map_or(String::new(), |name| format!(", u'{name}'")),
+            );
+        }
+        let number = self.next_number.get();
+        self.next_number.set(number.wrapping_add(1));
+        let connection = {
+            let mut connections = self.connections.borrow_mut();
+            let entry = connections.vacant_entry();
+            // A slot is a descriptor at least, and there are fewer of these than fit.
+            let id = ConnectionId { index: entry.key() as u32, number };
+            let connection = Connection::new(
+                id,
+                Arc::clone(&client),
+                connect.version,
+                login,
+                transport,
+                seat,
+                unread,
+            );
+            Rc::clone(entry.insert(Rc::new(connection)))
+        };
+        let attach = Attach {
+            connection: connection.id,
+            client,
+            connect,
+            assigned_client_id,
+            authentication: None,
+        };
+        self.shard.borrow_mut().handle(now, In::Attach(Box::new(attach)));
+        // TLS may still have session tickets to send.
+        self.dirty.borrow_mut().push(connection.id);
+        tokio::task::spawn_local(Reader { worker: Rc::clone(self), connection });
+    }
+
+    /// Closes clients that could not log in any more as they did.
+    fn judge_logins(&self, now: Now) {
+        let policy = self.policy();
+        let connections = self.connections.borrow();
+        for (_, connection) in connections.iter() {
+            if !policy.still_admits(&connection.client, &connection.login) {
+                info!(
+                    target: CONNECTION,
+                    "Client {} disconnected: no longer authorised.", connection.client.client_id
+                );
+                self.shard.borrow_mut().handle(
+                    now,
+                    In::Disconnect { connection: connection.id, reason: ReasonCode::NotAuthorized },
+                );
+            }
+        }
+    }
+
+    fn report(&self) -> Report {
+        Report {
+            shard: self.shard.borrow().stats(),
+            bytes_received: self.bytes_received.get(),
+            bytes_sent: self.bytes_sent.get(),
+            sockets_accepted: self.sockets_accepted.get(),
+        }
+    }
+}
+
+/// The number Mosquitto's log knows a protocol version by.
+fn protocol_number(version: midge_codec::ProtocolVersion) -> u8 {
+    match version {
+        midge_codec::ProtocolVersion::V31 => 1,
+        midge_codec::ProtocolVersion::V311 => 2,
+        midge_codec::ProtocolVersion::V5 => 5,
+    }
+}

@@ -1,0 +1,160 @@
+//! A worker's turn: what the shard wants done after all ready connections have fed it.
+//!
+//! One turn writes each socket at most once, leaves one batch with each other shard and one with
+//! the bridge. What becomes possible by these writes is done in the next turn, after other
+//! connections have been read: a client that takes fast does not keep the worker to itself.
+
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use midge_core::{ConnectionId, In, Out};
+use tokio::time::{Instant, sleep_until};
+
+use crate::worker::Worker;
+use crate::worker::inbox::Letter;
+use crate::worker::transport::Written;
+
+/// How long to sleep when the shard waits for nothing.
+const IDLE: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Worker {
+    /// The worker's own task: letters, timers, turns; until it has been told to stop and the last
+    /// socket is closed.
+    pub(super) async fn drive(self: &Rc<Self>) {
+        let mut alarm = pin!(sleep_until(Instant::now() + IDLE));
+        loop {
+            let rang = tokio::select! {
+                biased;
+                () = self.inbox().awake() => false,
+                () = &mut alarm => true,
+            };
+            self.open_letters();
+            if rang || self.is_due() {
+                self.shard.borrow_mut().tick(Worker::now());
+            }
+            self.turn();
+            let deadline = self.shard.borrow().deadline().map(Instant::from_std);
+            // An alarm that comes too early costs one look; setting it anew each turn costs more.
+            let wanted = deadline.unwrap_or_else(|| Instant::now() + IDLE);
+            if rang || wanted < alarm.deadline() {
+                alarm.as_mut().reset(wanted);
+            }
+            if self.is_stopping() && self.connections.borrow().is_empty() && self.closing.get() == 0
+            {
+                return;
+            }
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.shard.borrow().deadline().is_some_and(|deadline| deadline <= std::time::Instant::now())
+    }
+
+    fn turn(self: &Rc<Self>) {
+        self.scheduled.set(false);
+        self.collect();
+        self.send_batches();
+        let written = self.write_dirty();
+        if !written.is_empty() {
+            let now = Worker::now();
+            {
+                let mut shard = self.shard.borrow_mut();
+                for connection in written {
+                    shard.handle(now, In::Written(connection));
+                }
+            }
+            self.collect();
+            self.send_batches();
+            if !self.dirty.borrow().is_empty() {
+                self.schedule();
+            }
+        }
+    }
+
+    /// Takes the shard's outputs.
+    fn collect(self: &Rc<Self>) {
+        loop {
+            let Some(out) = self.shard.borrow_mut().poll() else { return };
+            match out {
+                Out::Flush(connection) => self.dirty.borrow_mut().push(connection),
+                Out::Close(connection) => self.close(connection),
+                // The reading task asks the shard before it reads.
+                Out::Pause(_) => {}
+                Out::Resume(connection) => {
+                    if let Some(connection) = self.connection(connection) {
+                        connection.wake();
+                    }
+                }
+                Out::Peer { to, message } => {
+                    let letter = Letter::Peer { from: self.id, message };
+                    self.outgoing.borrow_mut()[usize::from(to.0)].push(letter);
+                }
+                Out::Offer(offer) => self.offers.borrow_mut().push(offer),
+                Out::Injected { ticket, reason } => self.hub.injected(ticket, reason),
+            }
+        }
+    }
+
+    fn send_batches(&self) {
+        for (inbox, letters) in self.hub.inboxes.iter().zip(self.outgoing.borrow_mut().iter_mut()) {
+            if !letters.is_empty() {
+                inbox.extend(letters.drain(..));
+            }
+        }
+        let mut offers = self.offers.borrow_mut();
+        if !offers.is_empty() {
+            self.hub.offer(self.id, &mut offers);
+        }
+    }
+
+    /// Writes every connection that has something, once; returns those that have nothing left.
+    fn write_dirty(&self) -> Vec<ConnectionId> {
+        let mut dirty = self.dirty.take();
+        let mut written = Vec::new();
+        for id in dirty.drain(..) {
+            if self.write(id) {
+                written.push(id);
+            }
+        }
+        // Keeps the memory for the next turn.
+        let mut next = self.dirty.borrow_mut();
+        if next.is_empty() {
+            *next = dirty;
+        }
+        written
+    }
+
+    /// Writes one connection; whether the shard has to hear that its output became empty.
+    fn write(&self, id: ConnectionId) -> bool {
+        let Some(connection) = self.connection(id) else { return false };
+        if connection.blocked.get() || connection.mute.get() {
+            return false;
+        }
+        let mut transport = connection.transport.borrow_mut();
+        let Some(transport) = transport.as_mut() else { return false };
+        let mut shard = self.shard.borrow_mut();
+        let mut nothing = midge_core::Output::default();
+        let output = shard.output(id);
+        let had_output = output.as_ref().is_some_and(|output| !output.is_empty());
+        let mut sent = self.bytes_sent.get();
+        let result = transport.write(output.unwrap_or(&mut nothing), &mut sent);
+        self.bytes_sent.set(sent);
+        match result {
+            Ok(Written::All) => had_output,
+            Ok(Written::Blocked) => {
+                connection.blocked.set(true);
+                // Its task waits for the socket.
+                connection.wake();
+                false
+            }
+            // What the client sent before it went may still be there to read, a DISCONNECT even;
+            // after it the reading task meets the end and reports it.
+            Err(_) => {
+                connection.mute.set(true);
+                connection.wake();
+                false
+            }
+        }
+    }
+}
