@@ -58,6 +58,7 @@ impl Draft {
     }
 }
 
+#[derive(PartialEq)]
 pub(crate) struct BrokerDraft {
     pub(crate) user: Option<String>,
     pub(crate) pid_file: Option<PathBuf>,
@@ -80,6 +81,7 @@ impl Default for BrokerDraft {
     }
 }
 
+#[derive(PartialEq)]
 pub(crate) struct LogDraft {
     /// From `log_dest`; `None` while nothing was said.
     pub(crate) destinations: Option<Vec<LogDestination>>,
@@ -105,7 +107,7 @@ impl Default for LogDraft {
 }
 
 /// What was said about authentication, shared or of one listener.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub(crate) struct AuthenticationDraft {
     pub(crate) allow_anonymous: Option<bool>,
     pub(crate) password_file: Option<PathBuf>,
@@ -117,7 +119,7 @@ pub(crate) struct AuthenticationDraft {
     pub(crate) plugin: Option<String>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct ListenerDraft {
     pub(crate) origin: Origin,
     /// How messages call it: `listener 8883`, `listeners.tls`.
@@ -138,7 +140,7 @@ pub(crate) struct ListenerDraft {
     pub(crate) said: BTreeMap<&'static str, Origin>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct TlsDraft {
     pub(crate) certfile: Option<PathBuf>,
     pub(crate) keyfile: Option<PathBuf>,
@@ -222,6 +224,7 @@ pub(crate) struct BridgeDraft {
     pub(crate) local_hosts: Vec<String>,
 }
 
+#[derive(PartialEq)]
 pub(crate) struct ConnectorDraft {
     pub(crate) name: String,
     pub(crate) origin: Origin,

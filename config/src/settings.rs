@@ -6,6 +6,8 @@
 pub(crate) mod bridge;
 pub(crate) mod broker;
 pub(crate) mod listener;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

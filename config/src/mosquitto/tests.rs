@@ -152,6 +152,13 @@ fn a_listener_without_authentication_refuses_anonymous_clients() {
     let config = read("listener 1883\n");
     assert_eq!(config.listeners[0].bind, BindAddress::Any);
     assert!(!config.listeners[0].authentication.allow_anonymous);
+    assert_eq!(
+        notices(&config),
+        [
+            "m.conf:1: nobody can connect to listener 1883: allow_anonymous is false and there is no \
+          password_file"
+        ]
+    );
     let config = read("port 1884\nbind_address 10.0.0.1\n");
     assert_eq!(config.listeners[0].bind, BindAddress::Host("10.0.0.1".to_owned()));
     assert_eq!(config.listeners[0].port, 1884);
@@ -366,7 +373,9 @@ m.conf:22: port: found \"0\", expected a port from 1 to 65535
 
 #[test]
 fn a_trailing_remark_is_part_of_text_and_not_of_a_number() {
-    let config = read("listener 1883 0.0.0.0 # all\nmax_queued_messages 5 # few\nuser a # b\r\n");
+    let config = read(
+        "listener 1883 0.0.0.0 # all\nmax_queued_messages 5 # few\nuser a # b\r\nallow_anonymous true\n",
+    );
     assert_eq!(config.listeners[0].bind, BindAddress::Host("0.0.0.0".to_owned()));
     assert_eq!(config.limits.max_queued_messages, Some(5));
     assert_eq!(config.user.as_deref(), Some("a # b"));

@@ -34,6 +34,17 @@ pub(super) fn resolve(draft: &mut Draft, ports: &[u16]) -> Vec<Listener> {
         let tls = tls(draft, &listener);
         let authentication =
             authentication(&listener.authentication, &draft.authentication, local_only);
+        let by_certificate = tls.as_ref().is_some_and(|tls| tls.username.is_some());
+        if !authentication.allow_anonymous
+            && authentication.password_file.is_none()
+            && !by_certificate
+        {
+            let message = format!(
+                "nobody can connect to {}: allow_anonymous is false and there is no password_file",
+                listener.name
+            );
+            draft.notice(&listener.origin, message);
+        }
         listeners.push(Listener {
             origin: listener.origin,
             bind: listener.bind,

@@ -91,9 +91,9 @@ pub enum TlsVersion {
 /// Who may connect to a listener and what they may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authentication {
-    /// Accept a client that gives no user name.
+    /// Accept a client that gives no user name; without a password file, any client.
     pub allow_anonymous: bool,
-    /// The password file; without one any user name is accepted.
+    /// The password file; without one `allow_anonymous` decides, user name or not.
     pub password_file: Option<PathBuf>,
     /// The ACL file; without one everything but `$`-topics is allowed.
     pub acl_file: Option<PathBuf>,

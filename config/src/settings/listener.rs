@@ -137,14 +137,14 @@ pub(crate) static AUTHENTICATION: &[Setting<AuthenticationDraft>] = &[
         key: "allow_anonymous",
         directive: Some("allow_anonymous"),
         default: "false; true when no listener is configured",
-        meaning: "Accept clients that give no user name.",
+        meaning: "Accept clients that give no user name; without a `password_file`, all clients.",
         take: Take::Bool(|authentication, on| authentication.allow_anonymous = Some(on)),
     },
     Setting {
         key: "password_file",
         directive: Some("password_file"),
         default: "none",
-        meaning: "The password file (`midge passwd` writes it).",
+        meaning: "The password file; `midge passwd` writes it.",
         take: Take::Text(|authentication, path| authentication.password_file = Some(path.into())),
     },
     Setting {

@@ -1,0 +1,89 @@
+use super::bridge::{SINK, SOURCE};
+use super::broker::{BROKER, LIMITS, LOG, PERSISTENCE};
+use super::listener::LISTENER;
+use super::*;
+use crate::draft::{BrokerDraft, ConnectorDraft, ListenerDraft, LogDraft};
+use crate::error::Origin;
+use crate::resolved::{Limits, Persistence};
+
+/// Rows whose default is a value, and that setting it changes nothing.
+fn defaults_hold<T: PartialEq>(rows: &[Setting<T>], fresh: impl Fn() -> T) -> usize {
+    let mut held = 0;
+    for row in rows {
+        if !matches!(row.take, Take::Bool(_) | Take::Int(..) | Take::Choice(..)) {
+            continue;
+        }
+        let value = row.default.split(':').next().unwrap_or_default();
+        let mut target = fresh();
+        if row.take_text(&mut target, value).is_ok() {
+            assert!(target == fresh(), "{} is not {value} by default", row.key);
+            held += 1;
+        } else {
+            assert_eq!(row.default, "both", "{} has no such default", row.key);
+        }
+    }
+    held
+}
+
+#[test]
+fn the_defaults_of_the_page_are_those_of_the_code() {
+    let connector = || ConnectorDraft::new("a", Origin::Whole);
+    let listener = || ListenerDraft::new(Origin::Whole, "a");
+    assert_eq!(defaults_hold(BROKER, BrokerDraft::default), 4);
+    assert_eq!(defaults_hold(LIMITS, Limits::default), LIMITS.len() - 1);
+    assert_eq!(defaults_hold(PERSISTENCE, Persistence::default), 1);
+    assert_eq!(defaults_hold(LOG, LogDraft::default), 2);
+    assert_eq!(defaults_hold(LISTENER, listener), 10);
+    assert_eq!(defaults_hold(SOURCE, connector), 4);
+    assert_eq!(defaults_hold(SINK, connector), 5);
+}
+
+#[test]
+fn numbers_are_read_as_c_reads_them() {
+    for (text, number) in [
+        ("0", Some(0)),
+        ("10", Some(10)),
+        ("-1", Some(-1)),
+        ("+5", Some(5)),
+        ("0x1F", Some(31)),
+        ("010", Some(8)),
+        ("09", None),
+        ("0x", None),
+        ("", None),
+        ("-", None),
+        ("--1", None),
+        ("0x-1", None),
+        ("1_000", None),
+        ("5s", None),
+        ("99999999999999999999", None),
+    ] {
+        assert_eq!(parse_int(text), number, "{text}");
+    }
+}
+
+#[test]
+fn periods_have_a_unit() {
+    const DAY: u64 = 86_400;
+    for (text, seconds) in [
+        ("1h", Some(3600)),
+        ("14d", Some(14 * DAY)),
+        ("2w", Some(14 * DAY)),
+        ("2m", Some(60 * DAY)),
+        ("1y", Some(365 * DAY)),
+        ("0d", None),
+        ("5", None),
+        ("d", None),
+        ("5é", None),
+        ("", None),
+        ("-5d", None),
+    ] {
+        assert_eq!(parse_period(text).map(|period| period.as_secs()), seconds, "{text}");
+    }
+}
+
+#[test]
+fn what_is_shown_of_a_value_is_short_and_on_one_line() {
+    assert_eq!(quoted("a\nb"), r#""a\nb""#);
+    assert_eq!(quoted(&"x".repeat(200)), format!("\"{}…\"", "x".repeat(80)));
+    assert_eq!(quoted(""), "nothing");
+}
