@@ -16,7 +16,7 @@ use crate::message::{Client, Message};
 use crate::settings::Verdict;
 use crate::timers::Timer;
 
-pub(crate) use outbound::{Acknowledged, Delivery, Identifiers, Inflight, Outbound, Push};
+pub(crate) use outbound::{Acknowledged, Delivery, Identifiers, Inflight, Outbound, Push, Window};
 
 #[derive(Debug)]
 pub(crate) struct Session {

@@ -69,8 +69,10 @@ pub enum Verdict {
 /// otherwise grow with what a peer does.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// QoS 1 and 2 messages under way to one client; the client's Receive Maximum lowers it.
+    /// QoS 1 and 2 messages under way to one client; its Receive Maximum lowers it; 0: only that.
     pub max_inflight: u16,
+    /// Bytes of them; 0: bounded by count alone.
+    pub max_inflight_bytes: usize,
     /// Messages waiting for one session beyond those in flight; 0: bounded by bytes alone.
     pub max_queued_messages: usize,
     /// Bytes waiting for one session beyond those in flight; 0: bounded by count alone.
@@ -115,6 +117,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             max_inflight: 20,
+            max_inflight_bytes: 0,
             max_queued_messages: 1_000,
             max_queued_bytes: 0,
             queue_qos0: false,

@@ -9,11 +9,13 @@ mod acks;
 mod attach;
 mod close;
 mod deliver;
+mod duties;
 mod interest;
 mod memory;
 pub(crate) mod peer;
 mod publish;
 mod reload;
+mod route;
 mod subscribe;
 mod taps;
 
@@ -163,10 +165,10 @@ impl Shard {
     /// written together.
     pub fn poll(&mut self) -> Option<Out> {
         let out = self.wire.outs.pop_front()?;
-        if let Out::Flush(connection) = &out {
-            if let Some(connection) = self.connection_mut(*connection) {
-                connection.flush_taken();
-            }
+        if let Out::Flush(connection) = &out
+            && let Some(connection) = self.connection_mut(*connection)
+        {
+            connection.flush_taken();
         }
         Some(out)
     }
@@ -267,10 +269,10 @@ impl Shard {
     /// A client that makes us answer without reading the answers waits until it has read them.
     fn pause_slow_reader(&mut self, index: u32) {
         let limit = 4 * self.generation.limits.output_bytes;
-        if let Some(connection) = &self.connections[index as usize] {
-            if connection.output.len() > limit {
-                self.pause(index, paused::OUTPUT);
-            }
+        if let Some(connection) = &self.connections[index as usize]
+            && connection.output.len() > limit
+        {
+            self.pause(index, paused::OUTPUT);
         }
     }
 

@@ -78,6 +78,14 @@ pub(crate) enum Acknowledged {
     Unknown,
 }
 
+/// How much may be in flight.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub(crate) messages: usize,
+    /// One message is always allowed, however large.
+    pub(crate) bytes: usize,
+}
+
 /// What became of a message put in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Push {
@@ -98,6 +106,8 @@ pub(crate) struct Outbound {
     sent: usize,
     /// The open ones among them.
     sent_open: usize,
+    /// Bytes of messages in flight.
+    open_bytes: usize,
     queue: VecDeque<Delivery>,
     queue_bytes: usize,
     queued_qos0: usize,
@@ -132,7 +142,7 @@ impl Outbound {
     }
 
     /// Whether a message of this QoS must wait behind others.
-    pub(crate) fn must_wait(&self, qos: QoS, window: usize) -> bool {
+    pub(crate) fn must_wait(&self, qos: QoS, window: Window) -> bool {
         match qos {
             QoS::AtMostOnce => self.queued_qos0 > 0,
             _ => self.queue.len() > self.queued_qos0 || !self.has_room(window),
@@ -140,15 +150,17 @@ impl Outbound {
     }
 
     /// Whether another QoS 1 or 2 message may be sent ([MQTT-3.3.4-9]).
-    fn has_room(&self, window: usize) -> bool {
+    fn has_room(&self, window: Window) -> bool {
         self.sent == self.slots.len()
-            && self.open < window
+            && self.open < window.messages
+            && (self.open_bytes == 0 || self.open_bytes < window.bytes)
             && (self.slots.len() as u64) < PACKET_IDS
     }
 
     /// Puts a QoS 1 or 2 message in flight and gives its packet id.
     pub(crate) fn start(&mut self, delivery: Delivery) -> PacketId {
         let sequence = self.first + self.slots.len() as u64;
+        self.open_bytes += delivery.message.bytes();
         self.slots.push_back(match delivery.shape.qos {
             QoS::ExactlyOnce => Inflight::AwaitPubrec(delivery),
             _ => Inflight::AwaitPuback(delivery),
@@ -183,7 +195,7 @@ impl Outbound {
     /// The next message that may be sent now. Expired ones are dropped on the way and counted.
     pub(crate) fn next(
         &mut self,
-        window: usize,
+        window: Window,
         now: Instant,
         expired: &mut u64,
     ) -> Option<Delivery> {
@@ -215,7 +227,8 @@ impl Outbound {
     pub(crate) fn puback(&mut self, id: PacketId) -> Acknowledged {
         match self.slot(id) {
             Some(slot @ Inflight::AwaitPuback(_)) => {
-                *slot = Inflight::Done;
+                let before = std::mem::replace(slot, Inflight::Done);
+                self.release(&before);
                 self.finish()
             }
             _ => Acknowledged::Unknown,
@@ -226,11 +239,13 @@ impl Outbound {
     pub(crate) fn pubrec(&mut self, id: PacketId, refused: bool) -> Acknowledged {
         match self.slot(id) {
             Some(slot @ Inflight::AwaitPubrec(_)) if refused => {
-                *slot = Inflight::Done;
+                let before = std::mem::replace(slot, Inflight::Done);
+                self.release(&before);
                 self.finish()
             }
             Some(slot @ Inflight::AwaitPubrec(_)) => {
-                *slot = Inflight::AwaitPubcomp;
+                let before = std::mem::replace(slot, Inflight::AwaitPubcomp);
+                self.release(&before);
                 Acknowledged::Release
             }
             // A repeated PUBREC means our PUBREL was lost.
@@ -247,6 +262,13 @@ impl Outbound {
                 self.finish()
             }
             _ => Acknowledged::Unknown,
+        }
+    }
+
+    /// The receiver has the message: its bytes are in flight no more.
+    fn release(&mut self, slot: &Inflight) {
+        if let Inflight::AwaitPuback(delivery) | Inflight::AwaitPubrec(delivery) = slot {
+            self.open_bytes -= delivery.message.bytes();
         }
     }
 
@@ -275,12 +297,12 @@ impl Outbound {
 
     /// The next slot to be sent again, in the order they were first sent. A PUBLISH waits for room
     /// in the window, which may be smaller than it was.
-    pub(crate) fn next_resend(&mut self, window: usize) -> Option<(PacketId, &Inflight)> {
+    pub(crate) fn next_resend(&mut self, window: Window) -> Option<(PacketId, &Inflight)> {
         while matches!(self.slots.get(self.sent)?, Inflight::Done) {
             self.sent += 1;
         }
         let slot = self.slots.get(self.sent)?;
-        if !matches!(slot, Inflight::AwaitPubcomp) && self.sent_open >= window {
+        if !matches!(slot, Inflight::AwaitPubcomp) && self.sent_open >= window.messages {
             return None;
         }
         let id = packet_id(self.first + self.sent as u64);
@@ -316,10 +338,10 @@ impl Outbound {
     pub(crate) fn take_shared_inflight(&mut self) -> Vec<Delivery> {
         let mut taken = Vec::new();
         for slot in &mut self.slots {
-            if let Inflight::AwaitPuback(delivery) = slot {
-                if delivery.shape.shared.is_some() {
-                    taken.push(delivery.clone());
-                }
+            if let Inflight::AwaitPuback(delivery) = slot
+                && delivery.shape.shared.is_some()
+            {
+                taken.push(delivery.clone());
             }
         }
         taken
@@ -337,6 +359,10 @@ mod tests {
     use crate::message::{Memory, Origin};
     use bytes::Bytes;
     use midge_codec::TopicName;
+
+    fn window(messages: usize) -> Window {
+        Window { messages, bytes: usize::MAX }
+    }
 
     fn delivery(qos: QoS, number: u32) -> Delivery {
         let message = Message::new(
@@ -363,9 +389,9 @@ mod tests {
             let id = outbound.start(delivery(QoS::AtLeastOnce, number as u32));
             assert!(matches!(outbound.puback(id), Acknowledged::Finished));
         }
-        assert!(outbound.must_wait(QoS::AtLeastOnce, usize::MAX), "id 1 is still in use");
+        assert!(outbound.must_wait(QoS::AtLeastOnce, window(usize::MAX)), "id 1 is still in use");
         assert!(matches!(outbound.puback(first), Acknowledged::Finished));
-        assert!(!outbound.must_wait(QoS::AtLeastOnce, usize::MAX));
+        assert!(!outbound.must_wait(QoS::AtLeastOnce, window(usize::MAX)));
         assert_eq!(outbound.start(delivery(QoS::AtLeastOnce, 0)).get(), 1);
         assert_eq!(outbound.inflight(), 1);
     }
@@ -393,7 +419,7 @@ mod tests {
         let id = outbound.start(delivery(QoS::ExactlyOnce, 1));
         assert!(matches!(outbound.pubrec(id, true), Acknowledged::Finished));
         outbound.rewind();
-        assert!(outbound.next_resend(10).is_none());
+        assert!(outbound.next_resend(window(10)).is_none());
     }
 
     #[test]
@@ -403,16 +429,16 @@ mod tests {
             (0..3).map(|number| outbound.start(delivery(QoS::ExactlyOnce, number))).collect();
         assert!(matches!(outbound.pubrec(ids[2], false), Acknowledged::Release));
         outbound.rewind();
-        assert!(outbound.must_wait(QoS::AtLeastOnce, 10), "new messages come after");
-        assert_eq!(outbound.next_resend(1).map(|(id, _)| id), Some(ids[0]));
-        assert!(outbound.next_resend(1).is_none());
+        assert!(outbound.must_wait(QoS::AtLeastOnce, window(10)), "new messages come after");
+        assert_eq!(outbound.next_resend(window(1)).map(|(id, _)| id), Some(ids[0]));
+        assert!(outbound.next_resend(window(1)).is_none());
         assert!(matches!(outbound.pubrec(ids[1], false), Acknowledged::Unknown), "not sent yet");
         assert!(matches!(outbound.pubrec(ids[0], false), Acknowledged::Release));
         assert!(matches!(outbound.pubcomp(ids[0]), Acknowledged::Finished));
-        assert_eq!(outbound.next_resend(1).map(|(id, _)| id), Some(ids[1]));
-        let last = outbound.next_resend(1).map(|(id, slot)| (id, slot.clone()));
+        assert_eq!(outbound.next_resend(window(1)).map(|(id, _)| id), Some(ids[1]));
+        let last = outbound.next_resend(window(1)).map(|(id, slot)| (id, slot.clone()));
         assert!(matches!(last, Some((id, Inflight::AwaitPubcomp)) if id == ids[2]));
-        assert!(outbound.next_resend(1).is_none());
+        assert!(outbound.next_resend(window(1)).is_none());
     }
 
     #[test]

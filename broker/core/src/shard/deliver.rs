@@ -13,7 +13,7 @@ use crate::connection::{Connection, Wire};
 use crate::filters::Visits;
 use crate::message::{Memory, Message, Origin};
 use crate::output::SHARE_BYTES;
-use crate::session::{Identifiers, Inflight, Push, Session, Shape};
+use crate::session::{Identifiers, Inflight, Push, Session, Shape, Window};
 use crate::settings::Limits;
 
 /// A message that is being routed: kept (counted, shareable) only once somebody needs it longer.
@@ -294,11 +294,16 @@ fn queue(
 
 impl Connection {
     /// QoS 1 and 2 messages that may be under way to this client.
-    pub(super) fn window(&self, limits: &Limits) -> usize {
-        usize::from(self.receive_maximum.min(match limits.max_inflight {
+    pub(super) fn window(&self, limits: &Limits) -> Window {
+        let most = match limits.max_inflight {
             0 => u16::MAX,
             most => most,
-        }))
+        };
+        let bytes = match limits.max_inflight_bytes {
+            0 => usize::MAX,
+            most => most,
+        };
+        Window { messages: usize::from(self.receive_maximum.min(most)), bytes }
     }
 
     /// Whether a PUBLISH is within the client's Maximum Packet Size ([MQTT-3.1.2-25]).

@@ -40,7 +40,7 @@ impl Shard {
             let before = &self.sessions[number as usize].subscriptions[&filter];
             // Who is asked for each topic may be another now, even where the verdict is the same.
             if before.verdict != subscription.verdict || subscription.verdict == Verdict::PerTopic {
-                self.replace_subscription(now, number, &filter, subscription, None);
+                self.replace_subscription(now, number, &filter, &subscription, None);
             }
         }
         let session = self.session(number);

@@ -94,7 +94,7 @@ impl Shard {
         if wants_retained && self.retained_backlog_full(number) {
             return ReasonCode::QuotaExceeded;
         }
-        self.replace_subscription(now, number, filter, subscription.clone(), Some(request));
+        self.replace_subscription(now, number, filter, &subscription, Some(request));
         if wants_retained && verdict != Verdict::Never {
             self.pending(request).retained.push((filter.clone(), subscription));
         }
@@ -144,7 +144,7 @@ impl Shard {
         now: Now,
         number: u32,
         filter: &TopicFilter,
-        subscription: Subscription,
+        subscription: &Subscription,
         request: Option<u64>,
     ) {
         let before =
@@ -157,7 +157,7 @@ impl Shard {
         match (listed, subscription.verdict != Verdict::Never) {
             (false, false) => {}
             (true, false) => self.unlist(now, number, filter),
-            (listed, true) => self.list(number, filter, &subscription, listed, request),
+            (listed, true) => self.list(number, filter, subscription, listed, request),
         }
     }
 

@@ -5,11 +5,12 @@ use tracing::debug;
 
 use super::Shard;
 use super::deliver::Envelope;
+use super::duties::Unacknowledged;
 use crate::connection::paused;
 use crate::event::Offer;
 use crate::filters::FilterMap;
 use crate::settings::{Generation, TapId};
-use crate::{DutyId, Now, Out};
+use crate::{Now, Out};
 
 #[derive(Debug)]
 pub(super) struct Taps {
@@ -48,9 +49,9 @@ impl Shard {
         &mut self,
         index: u32,
         envelope: &mut Envelope,
-        duty: Option<DutyId>,
+        publish: Option<&mut Unacknowledged>,
     ) -> bool {
-        let (any, full) = self.offer_to_taps(envelope, duty);
+        let (any, full) = self.offer_to_taps(envelope, publish);
         if full && self.connections[index as usize].is_some() {
             self.pause(index, paused::TAP);
         }
@@ -62,7 +63,11 @@ impl Shard {
         self.offer_to_taps(envelope, None).0
     }
 
-    fn offer_to_taps(&mut self, envelope: &mut Envelope, duty: Option<DutyId>) -> (bool, bool) {
+    fn offer_to_taps(
+        &mut self,
+        envelope: &mut Envelope,
+        mut publish: Option<&mut Unacknowledged>,
+    ) -> (bool, bool) {
         if self.taps.empty {
             return (false, false);
         }
@@ -81,17 +86,17 @@ impl Shard {
                 debug!(rule = %tap.name, topic = %message.topic, "message has passed this rule");
                 continue;
             }
-            if let Some(reader) = &tap.reader {
-                if !generation.authorize.read(reader, &message.topic) {
-                    debug!(rule = %tap.name, topic = %message.topic, "rule's user may not read");
-                    continue;
-                }
-            }
-            let duty = duty.filter(|_| tap.waits);
-            if let Some(duty) = duty.and_then(|duty| self.duties.get_mut(duty)) {
-                duty.pending += 1;
+            if let Some(reader) = &tap.reader
+                && !generation.authorize.read(reader, &message.topic)
+            {
+                debug!(rule = %tap.name, topic = %message.topic, "rule's user may not read");
+                continue;
             }
             let message = envelope.share(&self.memory);
+            let duty = publish
+                .as_deref_mut()
+                .filter(|_| tap.waits)
+                .map(|publish| self.duty_waits(publish, &message.topic, &message.payload));
             self.wire.outs.push_back(Out::Offer(Offer { tap: tap.id, message, duty }));
             any = true;
             full |= self.taps.full.contains(&tap.id);

@@ -46,10 +46,10 @@ pub(crate) struct Received {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flow {
-    AwaitPuback,
-    AwaitPubrec,
-    AwaitPubcomp,
+enum Awaits {
+    Puback,
+    Pubrec,
+    Pubcomp,
 }
 
 #[derive(Debug)]
@@ -67,7 +67,7 @@ pub(crate) struct Client {
     pub(crate) slow: bool,
     pub(crate) to_server: BytesMut,
     pub(crate) from_server: BytesMut,
-    unacknowledged: BTreeMap<u64, (PacketId, Publish, Flow)>,
+    unacknowledged: BTreeMap<u64, (PacketId, Publish, Awaits)>,
     next_id: u16,
     order: u64,
     numbers: BTreeMap<(String, u8), u64>,
@@ -178,8 +178,8 @@ impl Client {
         self.send(&Packet::Publish(publish.clone()));
         if let Some(id) = packet_id {
             let flow = match qos {
-                QoS::ExactlyOnce => Flow::AwaitPubrec,
-                _ => Flow::AwaitPuback,
+                QoS::ExactlyOnce => Awaits::Pubrec,
+                _ => Awaits::Puback,
             };
             self.order += 1;
             self.unacknowledged.insert(self.order, (id, publish, flow));
@@ -224,16 +224,16 @@ impl Client {
                 }
             }
             Packet::Publish(publish) => self.received(publish),
-            Packet::Puback(ack) => self.finish(&ack, Flow::AwaitPuback),
+            Packet::Puback(ack) => self.finish(&ack, Awaits::Puback),
             Packet::Pubrec(ack) => {
                 assert!(!ack.reason.is_error(), "{ack:?}");
                 let found = self.unacknowledged.values_mut().find(|(id, ..)| *id == ack.packet_id);
-                if let Some((_, _, flow @ (Flow::AwaitPubrec | Flow::AwaitPubcomp))) = found {
-                    *flow = Flow::AwaitPubcomp;
+                if let Some((_, _, flow @ (Awaits::Pubrec | Awaits::Pubcomp))) = found {
+                    *flow = Awaits::Pubcomp;
                     self.send(&Packet::Pubrel(self.ack(ack.packet_id)));
                 }
             }
-            Packet::Pubcomp(ack) => self.finish(&ack, Flow::AwaitPubcomp),
+            Packet::Pubcomp(ack) => self.finish(&ack, Awaits::Pubcomp),
             Packet::Pubrel(ack) => {
                 self.unreleased.remove(&ack.packet_id);
                 self.send(&Packet::Pubcomp(self.ack(ack.packet_id)));
@@ -273,10 +273,10 @@ impl Client {
         }
     }
 
-    fn finish(&mut self, ack: &Ack, expected: Flow) {
+    fn finish(&mut self, ack: &Ack, expected: Awaits) {
         // A PUBREL sent again may find the id released already.
         let released =
-            expected == Flow::AwaitPubcomp && ack.reason == ReasonCode::PacketIdentifierNotFound;
+            expected == Awaits::Pubcomp && ack.reason == ReasonCode::PacketIdentifierNotFound;
         assert!(released || !ack.reason.is_error(), "{ack:?}");
         let found = self
             .unacknowledged
@@ -294,7 +294,7 @@ impl Client {
             .unacknowledged
             .values()
             .map(|(id, publish, flow)| match flow {
-                Flow::AwaitPubcomp => Packet::Pubrel(self.ack(*id)),
+                Awaits::Pubcomp => Packet::Pubrel(self.ack(*id)),
                 _ => Packet::Publish(Publish { dup: true, ..publish.clone() }),
             })
             .collect();

@@ -1,0 +1,71 @@
+//! From a publish to all who get it: the shards that have subscribers, and the retained messages.
+
+use super::Shard;
+use super::deliver::Envelope;
+use super::peer::PeerMessage;
+use crate::retained::{Applied, DELETION_KEPT, Version};
+use crate::timers::Due;
+use crate::{Now, Out, ShardId};
+
+impl Shard {
+    /// Routes to sessions of all shards; returns whether anybody subscribes.
+    pub(super) fn route(&mut self, now: Now, envelope: &mut Envelope) -> bool {
+        let message = envelope.message();
+        let topic = message.topic.as_str();
+        let mut interested = 0_u64;
+        if self.shards > 1 {
+            interested = self.interest.shards(topic, &mut self.scratch.visits);
+        }
+        let version = (message.retain && self.keeps_retained(topic))
+            .then(|| self.retained.next_version(self.id));
+        if let Some(version) = version {
+            self.store_retained(now, version, envelope);
+        }
+        if version.is_some() || interested != 0 {
+            let message = envelope.share(&self.memory);
+            for shard in (0..self.shards as u8).map(ShardId).filter(|shard| *shard != self.id) {
+                let deliver = interested & (1 << shard.0) != 0;
+                if deliver || version.is_some() {
+                    let message =
+                        PeerMessage::Publish { message: message.clone(), version, deliver };
+                    self.wire.outs.push_back(Out::Peer { to: shard, message });
+                }
+            }
+        }
+        self.deliver_here(now, envelope) || interested != 0
+    }
+
+    fn keeps_retained(&self, topic: &str) -> bool {
+        self.limits().retain_available
+            && (self.retained.len() < self.limits().max_retained || self.retained.contains(topic))
+    }
+
+    /// Takes a retained message of this or another shard.
+    pub(super) fn store_retained(&mut self, now: Now, version: Version, envelope: &mut Envelope) {
+        let message = envelope.share(&self.memory);
+        let mine = ShardId::of_topic(&message.topic, self.shards) == self.id;
+        let topic = message.topic.as_str();
+        let timer = self.retained.timer(topic).and_then(Option::take);
+        let forget_at = match self.retained.apply(version, &message) {
+            Applied::Outdated => {
+                // What is there stays, and so does its timer.
+                if let Some(slot) = self.retained.timer(topic) {
+                    *slot = timer;
+                }
+                return;
+            }
+            Applied::Stored { new } => {
+                self.wire.stats.retained += u64::from(mine && new);
+                message.expires
+            }
+            Applied::Deleted { existed } => {
+                self.wire.stats.retained -= u64::from(mine && existed);
+                Some(now.instant + DELETION_KEPT)
+            }
+        };
+        self.timers.cancel(timer);
+        if let (Some(at), Some(slot)) = (forget_at, self.retained.timer(topic)) {
+            *slot = Some(self.timers.push(at, Due::Retained(message.topic.clone())));
+        }
+    }
+}
