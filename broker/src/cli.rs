@@ -4,6 +4,7 @@
 //! Every mistake is told on standard error before anything is opened.
 
 mod certs;
+mod dev;
 mod health;
 mod options;
 mod passwd;
@@ -61,6 +62,7 @@ pub fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Command::Run(options)) => run::run(&options),
+        Ok(Command::Dev(options)) => dev::run(&options),
         Ok(Command::Passwd(options)) => report(passwd::run(&options)),
         Ok(Command::Certs(options)) => report(certs::run(&options)),
         Ok(Command::Health(options)) => report(health::run(&options)),

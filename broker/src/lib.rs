@@ -25,5 +25,5 @@ pub use broker::{Broker, Prepared, PublishError, Running, StartError};
 pub use listener::bind::BindError;
 pub use logging::Logging;
 pub use midge_codec::QoS;
-pub use midge_config::Config;
+pub use midge_config::{Config, Sources, load};
 pub use worker::report::Report;

@@ -11,6 +11,7 @@ pub(super) enum Command {
     Help,
     Version,
     Run(RunOptions),
+    Dev(DevOptions),
     Passwd(PasswdOptions),
     Certs(CertsOptions),
     Health(HealthOptions),
@@ -27,6 +28,13 @@ pub(super) struct RunOptions {
     pub(super) verbose: bool,
     pub(super) quiet: bool,
     pub(super) test_config: bool,
+}
+
+/// `midge dev`
+#[derive(Debug, PartialEq)]
+pub(super) struct DevOptions {
+    pub(super) once: bool,
+    pub(super) port: u16,
 }
 
 /// `midge passwd`
@@ -76,6 +84,9 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<Command, String> {
     let mut arguments = Arguments(arguments.into_iter().peekable());
     // The container image of Mosquitto is started with its name as the first word.
     arguments.next_if("mosquitto");
+    if arguments.next_if("dev") {
+        return dev(arguments);
+    }
     if arguments.next_if("passwd") {
         return passwd(arguments);
     }
@@ -111,6 +122,19 @@ fn run(mut arguments: Arguments) -> Result<Command, String> {
         }
     }
     Ok(Command::Run(options))
+}
+
+fn dev(mut arguments: Arguments) -> Result<Command, String> {
+    let mut options = DevOptions { once: false, port: 1883 };
+    while let Some(argument) = arguments.next()? {
+        match argument.as_str() {
+            "-h" | "--help" => return Ok(Command::Help),
+            "--once" => options.once = true,
+            "-p" | "--port" => options.port = arguments.port(&argument)?,
+            _ => return Err(unknown(&argument)),
+        }
+    }
+    Ok(Command::Dev(options))
 }
 
 fn passwd(mut arguments: Arguments) -> Result<Command, String> {
