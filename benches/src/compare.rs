@@ -16,7 +16,7 @@ use crate::{bridge, idle, link, wire};
 /// Runs everything that was asked for, Midge first in every comparison.
 pub(crate) fn run(options: &Options, midge: &Contender, directory: &Path) -> io::Result<Report> {
     let contenders: Vec<&Contender> = [midge].into_iter().chain(&options.peers).collect();
-    let mut report = Report::default();
+    let mut report = Report { circumstances: circumstances(options), ..Report::default() };
     for contender in &contenders {
         let version = version(contender, directory)?;
         report.versions.push((contender.name.clone(), version));
@@ -124,6 +124,27 @@ pub(crate) fn rounds<T>(
         }
     }
     runs
+}
+
+/// The machine and the load, for whoever reads the figures elsewhere.
+fn circumstances(options: &Options) -> Vec<String> {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let processors = read("/proc/cpuinfo");
+    let model = processors
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown processor", |(_, model)| model);
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let length = match options.count {
+        Some(count) => format!("{count} deliveries"),
+        None => format!("{} s", options.seconds.as_secs_f64()),
+    };
+    let (rounds, payload, window) = (options.rounds, options.payload_bytes, options.window);
+    vec![
+        format!("machine: {cores} cores, {model}, Linux {}", kernel.trim()),
+        format!("load: {rounds} rounds of {length}, {payload} bytes, window {window}"),
+    ]
 }
 
 /// What the broker says of itself under $SYS, which most of them do.

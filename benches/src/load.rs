@@ -138,8 +138,13 @@ fn measure(broker: &Broker, shape: Shape, plan: Plan, timing: Timing) -> io::Res
         let (published, received) = (published?, received?);
 
         let mut figures = figures(&interval?, Some(&received.latency));
-        figures.faults.lost = received.lost(&published.sent);
         figures.faults.merge(published.faults);
+        if received.faults.violations.is_empty() {
+            figures.faults.lost = received.lost(&published.sent);
+        } else {
+            // The subscribers gave up: what was under way then is nobody's loss.
+            figures.faults.unacknowledged = 0;
+        }
         figures.faults.merge(received.faults);
         Ok(figures)
     })

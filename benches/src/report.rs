@@ -64,6 +64,12 @@ impl Series {
         ratios(&subject.runs, &self.runs, |figures| figures.cpu_micros)
     }
 
+    /// Whether the load generator, and not the broker, set the pace.
+    fn is_bound_by_the_load(&self) -> bool {
+        let busiest = self.median(|figures| figures.loads[1].max(figures.loads[2]));
+        busiest.is_some_and(|cores| cores > 0.95)
+    }
+
     fn json(&self, subject: &Self) -> Value {
         let runs: Vec<Value> = self.runs.iter().map(run_json).collect();
         json!({
@@ -103,6 +109,8 @@ pub(crate) struct Report {
     pub(crate) series: Vec<Series>,
     pub(crate) idle: Vec<Idle>,
     pub(crate) versions: Vec<(String, String)>,
+    /// The machine and the load, one line each.
+    pub(crate) circumstances: Vec<String>,
     /// Scenarios that were not run, with the reason.
     pub(crate) skipped: Vec<String>,
 }
@@ -149,8 +157,15 @@ impl Report {
         for (broker, version) in &self.versions {
             out += &format!("{broker}: {version}\n");
         }
+        for line in &self.circumstances {
+            out += &format!("{line}\n");
+        }
         for reason in &self.skipped {
             out += &format!("skipped: {reason}\n");
+        }
+        for series in self.series.iter().filter(|series| series.is_bound_by_the_load()) {
+            let (load, broker) = (&series.load, &series.broker);
+            out += &format!("note: {load}, {broker}: a load thread used its whole core\n");
         }
         out += &self.verdict();
         out
@@ -225,6 +240,7 @@ impl Report {
         json!({
             "command": command,
             "versions": versions,
+            "circumstances": self.circumstances,
             "series": series.collect::<Vec<_>>(),
             "idle": idle.collect::<Vec<_>>(),
             "skipped": self.skipped,
@@ -325,6 +341,18 @@ mod tests {
         let report = Report { idle, ..Report::default() };
         assert!(!report.is_clean());
         assert!(report.markdown().contains("FAULT idle, midge: refused"));
+    }
+
+    #[test]
+    fn load_that_sets_the_pace_is_noted() {
+        let with = |loads| {
+            let runs = vec![run(1.0).map(|figures| Figures { loads, ..figures })];
+            Report { series: vec![series("midge", runs)], ..Report::default() }.markdown()
+        };
+        let note = "note: pairs, QoS 0, midge: a load thread used its whole core";
+        assert!(with([0.9, 0.3, 0.99]).contains(note));
+        assert!(!with([1.0, 0.3, 0.6]).contains(note));
+        assert!(!with([1.0, f64::NAN, f64::NAN]).contains(note));
     }
 
     #[test]

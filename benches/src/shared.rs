@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering, fence};
 use std::time::Instant;
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -65,6 +65,9 @@ impl Shared {
     /// The publishing thread is about to sleep; it looks at the windows once more after this.
     pub(crate) fn doze(&self) {
         self.asleep.store(true, Ordering::SeqCst);
+        // Pairs with the fence in `wake_publishers`: either this thread sees the open window, or
+        // the other one sees that it sleeps.
+        fence(Ordering::SeqCst);
     }
 
     /// The publishing thread is up, for whatever reason.
@@ -78,9 +81,33 @@ impl Shared {
 
     /// A window opened: wakes the publishing thread if it sleeps.
     pub(crate) fn wake_publishers(&self) -> io::Result<()> {
-        if self.asleep.swap(false, Ordering::SeqCst) {
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::SeqCst) {
             rustix::io::write(&self.wake, &1u64.to_ne_bytes())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    #[test]
+    fn only_a_sleeping_thread_is_woken_and_the_wake_up_is_used_once() {
+        let shared = Shared::new(1).unwrap();
+        let woken = || {
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            poll(&mut [PollFd::new(&shared.wake, PollFlags::IN)], Some(&now)).unwrap() == 1
+        };
+        shared.wake_publishers().unwrap();
+        assert!(!woken(), "nobody sleeps");
+        shared.doze();
+        shared.wake_publishers().unwrap();
+        shared.wake_publishers().unwrap();
+        assert!(woken());
+        shared.rouse();
+        assert!(!woken());
     }
 }
