@@ -114,8 +114,8 @@ impl Client {
             keep_alive: 60,
             properties: ConnectProperties {
                 session_expiry_interval: v5.then_some(expiry),
-                receive_maximum: (v5 && self.number % 3 == 0).then_some(2),
-                topic_alias_maximum: (v5 && self.number % 2 == 0).then_some(3),
+                receive_maximum: (v5 && self.number.is_multiple_of(3)).then_some(2),
+                topic_alias_maximum: (v5 && self.number.is_multiple_of(2)).then_some(3),
                 ..ConnectProperties::default()
             },
             client_id: self.id(),
@@ -223,7 +223,7 @@ impl Client {
                     self.subscribe();
                 }
             }
-            Packet::Publish(publish) => self.received(publish),
+            Packet::Publish(publish) => self.received(&publish),
             Packet::Puback(ack) => self.finish(&ack, Awaits::Puback),
             Packet::Pubrec(ack) => {
                 assert!(!ack.reason.is_error(), "{ack:?}");
@@ -251,7 +251,7 @@ impl Client {
         Ack { packet_id, reason: ReasonCode::Success, properties: None }
     }
 
-    fn received(&mut self, publish: Publish) {
+    fn received(&mut self, publish: &Publish) {
         // Topic Aliases: the payload tells the topic.
         let label = Label::read(&publish.payload).expect("a message of this simulation");
         if let Some(topic) = &publish.topic {
