@@ -347,8 +347,9 @@ impl Feeder {
         let why = self.broken.take().unwrap_or_default();
         self.lanes.iter().for_each(|lane| lane.source.health.away(&why));
         self.give_up_client();
-        // The reports of the purge say that records were purged: that is no new reason.
+        // What the old client has said while it was purged is no reason to give up the next one.
         self.broken = None;
+        self.callbacks.take_errors();
         self.slots.clear();
         for lane in &mut self.lanes {
             lane.in_flight = 0;

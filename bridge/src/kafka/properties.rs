@@ -57,8 +57,6 @@ pub(super) fn consumer(
     offset_reset: &str,
 ) -> ClientConfig {
     let mut config = client(name, properties);
-    // A topic made after the start is found within this time.
-    default(&mut config, "topic.metadata.refresh.interval.ms", "10000");
     // Records fetched ahead of what is under way; the default would be 64 MiB a consumer.
     default(&mut config, "queued.max.messages.kbytes", "16384");
     config.set("group.id", group_id);
@@ -87,6 +85,8 @@ fn client(name: &str, properties: &ClientProperties) -> ClientConfig {
         config.set(property, value);
     }
     default(&mut config, "client.id", &format!("midge-{name}"));
+    // A topic made, or a right granted, after the start is noticed within this time.
+    default(&mut config, "topic.metadata.refresh.interval.ms", "10000");
     let protocol = config.get("security.protocol").unwrap_or_default().to_ascii_lowercase();
     let has_ca = ["ssl.ca.location", "ssl.ca.pem", "ssl.ca.certificate.stores"]
         .iter()
