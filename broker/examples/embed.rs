@@ -20,13 +20,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     socket.write_all(b"\x82\x06\x00\x01\x00\x01#\x00")?;
     let mut answers = [0; 4 + 5];
     socket.read_exact(&mut answers)?;
-    assert_eq!(answers, *b"\x20\x02\x00\x00\x90\x03\x00\x01\x00", "CONNACK and SUBACK");
+    if answers != *b"\x20\x02\x00\x00\x90\x03\x00\x01\x00" {
+        return Err(format!("found {answers:02x?}, expected CONNACK and SUBACK").into());
+    }
 
     broker.publish("greeting", "hello from inside", QoS::AtLeastOnce, false).await?;
 
     let mut publish = [0; 2 + 2 + 8 + 17];
     socket.read_exact(&mut publish)?;
-    println!("received {}", String::from_utf8_lossy(&publish[4..]));
+    println!("received {}", String::from_utf8_lossy(&publish[4 + 8..]));
     println!("{} message(s) sent", broker.stats().await.shard.publish_sent);
 
     broker.shutdown().await;

@@ -173,10 +173,15 @@ fn load<T>(
 ) -> Loaded<T> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| vec![format!("{}: {error}", path.display())])?;
-    let parsed = parse(&text).map_err(|errors| {
-        errors.into_iter().map(|error| format!("{}: {error}", path.display())).collect::<Vec<_>>()
-    })?;
+    let parsed = parse(&text)
+        .map_err(|errors| errors.iter().map(|error| file_line(path, error)).collect::<Vec<_>>())?;
     Ok(Arc::new(parsed))
+}
+
+/// A mistake in a file, as all of them are told.
+pub(crate) fn file_line(path: &Path, error: &midge_acl::FileError) -> String {
+    let midge_acl::FileError { line, found, expected } = error;
+    format!("{}:{line}: found {found}, expected {expected}", path.display())
 }
 
 fn load_tls(tls: &midge_config::Tls) -> Loaded<ServerConfig> {

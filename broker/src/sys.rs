@@ -40,7 +40,7 @@ impl Sys {
             crate::broker::or_abort(|| {
                 publisher.run(&stopped);
                 Ok(())
-            })
+            });
         })?;
         Ok(Sys { stop: Some(stop), thread: Some(thread) })
     }

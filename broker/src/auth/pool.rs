@@ -53,7 +53,7 @@ impl Pool {
                     crate::broker::or_abort(|| {
                         shared.work();
                         Ok(())
-                    })
+                    });
                 })
             })
             .collect::<io::Result<_>>()?;

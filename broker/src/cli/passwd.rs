@@ -6,7 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use midge_acl::{FileError, Hash, PasswordFile, Scheme, upgrade};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
@@ -66,8 +66,7 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 fn lines(path: &Path, errors: &[FileError]) -> String {
-    let line = |error: &FileError| format!("{}: {error}", path.display());
-    errors.iter().map(line).collect::<Vec<_>>().join("\n")
+    errors.iter().map(|error| crate::policy::file_line(path, error)).collect::<Vec<_>>().join("\n")
 }
 
 fn salt(bytes: usize) -> Result<Vec<u8>, String> {
@@ -97,8 +96,8 @@ fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
         return result;
     }
     // The name lasts once its directory is on disk.
-    let parent: PathBuf = path.parent().map_or_else(|| ".".into(), Path::to_owned);
-    File::open(parent)?.sync_all()
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn write_new(new: &Path, old: &Path, contents: &[u8]) -> io::Result<()> {

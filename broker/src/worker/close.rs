@@ -24,7 +24,7 @@ impl Worker {
             match error {
                 None => info!(target: CONNECTION, "Client {client_id} closed its connection."),
                 Some(error) => {
-                    info!(target: CONNECTION, "Client {client_id} disconnected: {error}.")
+                    info!(target: CONNECTION, "Client {client_id} disconnected: {error}.");
                 }
             }
         }
