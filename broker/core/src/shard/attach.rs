@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use midge_codec::{Connack, ConnackProperties, Connect, Packet, ProtocolVersion, QoS, ReasonCode};
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::Shard;
 use crate::connection::Connection;
@@ -74,16 +74,6 @@ impl Shard {
                 properties.authentication_data = data;
             }
         }
-        info!(
-            target: "midge::connection",
-            address = %client.address,
-            client_id = %client.client_id,
-            version = version as u8,
-            clean_start = connect.clean_start,
-            keep_alive = connect.keep_alive,
-            username = client.username.as_deref(),
-            "new client connected"
-        );
         let connack = Connack { session_present, reason: ReasonCode::Success, properties };
         let (connection, wire) = self.connection_and_wire(id.index);
         connection.send(&Packet::Connack(Box::new(connack)), wire);

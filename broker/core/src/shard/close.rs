@@ -5,7 +5,7 @@ use std::time::Duration;
 use midge_codec::{
     Disconnect, DisconnectProperties, Packet, ProtocolVersion, QoS, ReasonCode, Will,
 };
-use tracing::{debug, info};
+use tracing::debug;
 
 use super::Shard;
 use super::deliver::Envelope;
@@ -88,11 +88,8 @@ impl Shard {
             self.connection(index).keep_alive_timer = Some(timer);
             return;
         }
-        info!(
-            target: "midge::connection",
-            client_id = %self.sessions[session as usize].client.client_id,
-            "client has exceeded timeout, disconnecting"
-        );
+        let client = &self.sessions[session as usize].client;
+        debug!(client_id = %client.client_id, "client has exceeded timeout");
         self.close(now, index, Some(ReasonCode::KeepAliveTimeout));
     }
 
@@ -140,12 +137,6 @@ impl Shard {
         let number = connection.session;
         let session = self.session(number);
         session.connection = None;
-        info!(
-            target: "midge::connection",
-            client_id = %session.client.client_id,
-            address = %session.client.address,
-            "client disconnected"
-        );
         if fate == WillFate::Discard {
             session.will = None;
         }
