@@ -26,7 +26,7 @@ pub use deadline::{DEADLINE, eventually, until};
 pub use dial::Dial;
 pub use kafka::{Kafka, Records, kcat};
 pub use message::{Outgoing, QOS0, QOS1, QOS2, VERSIONS, filter, message, options, text, topic, will};
-pub use midge::{Midge, Refusal, Setup};
+pub use midge::{Daemon, Midge, Refusal, Setup};
 pub use mosquitto::{Publisher, Subscriber, mosquitto_passwd};
 pub use process::{Output, binary, output, repository, run};
 pub use raw::Raw;

@@ -120,6 +120,28 @@ impl Setup {
         self.try_start().unwrap_or_else(|refusal| panic!("did not start:\n{}", refusal.all()))
     }
 
+    /// Starts it as a daemon (`-d`), whose first process ends; `pid_file @DIR@/pid` must be set.
+    ///
+    /// # Panics
+    /// When that process does not end well, or leaves no daemon.
+    #[track_caller]
+    pub fn daemon(self) -> Daemon {
+        let ports = free_ports();
+        self.write(&ports);
+        let log = File::create(self.log_file()).expect("log");
+        let mut command = self.command(&ports);
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("log")).stderr(log);
+        let status = command.status().expect("the first process");
+        assert!(status.success(), "{status}: {}", self.log());
+        let file = self.directory().join("pid");
+        let pid = eventually("a process id in the pid file", || {
+            Pid::from_raw(std::fs::read_to_string(&file).ok()?.trim().parse().ok()?)
+        });
+        let address = loopback(ports[0]);
+        eventually("the daemon takes connections", || TcpStream::connect(address).ok());
+        Daemon { _setup: self, address, pid }
+    }
+
     /// Runs it to its end, which comes by itself.
     pub fn run(&self) -> Output {
         let ports = free_ports();
@@ -203,6 +225,35 @@ impl Setup {
     }
 }
 
+/// The program running as a daemon.
+pub struct Daemon {
+    _setup: Setup,
+    address: SocketAddr,
+    pid: Pid,
+}
+
+impl Daemon {
+    /// A connected client of MQTT 5 with a clean session.
+    #[track_caller]
+    pub fn client(&self, client_id: &str) -> Client {
+        Dial::new(self.address, ProtocolVersion::V5, client_id).connect()
+    }
+
+    /// Ends it and waits until it is gone. It is no child of ours that could be waited for.
+    pub fn end(&self) {
+        // It may be gone already.
+        let _ = rustix::process::kill_process(self.pid, Signal::TERM);
+        let process = PathBuf::from(format!("/proc/{}/exe", self.pid.as_raw_nonzero()));
+        eventually("the daemon ends", || std::fs::read_link(&process).is_err().then_some(()));
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 impl Midge {
     /// Starts with the given lines in `mosquitto.conf`; see [`Setup::conf`].
     #[track_caller]
@@ -249,6 +300,12 @@ impl Midge {
     #[track_caller]
     pub fn client(&self, client_id: &str) -> Client {
         self.v5(client_id).connect()
+    }
+
+    /// A connected client of MQTT 5 that is a user and is called like it.
+    #[track_caller]
+    pub fn client_of(&self, user: &str, password: &str) -> Client {
+        self.v5(user).user(user, password).connect()
     }
 
     /// A connection over which nothing was said yet.

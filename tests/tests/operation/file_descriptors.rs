@@ -1,0 +1,65 @@
+//! Running out of file descriptors: those inside are served, and when there are some again, those
+//! outside too.
+
+use std::net::TcpStream;
+
+use midge_tests::{
+    Outgoing, QOS1, Setup, eventually, message, mosquitto_passwd,
+};
+
+#[test]
+fn running_out_of_file_descriptors_harms_nobody_inside() {
+    let conf = "allow_anonymous false\npassword_file @DIR@/passwords\n";
+    let setup = Setup::conf(conf).file_descriptors(64);
+    mosquitto_passwd(&setup.directory().join("passwords"), "alice", "secret");
+    let midge = setup.start();
+    let mut inside = midge.client_of("alice", "secret");
+    inside.subscribe("t", QOS1);
+    let crowd: Vec<TcpStream> =
+        (0..200).filter_map(|_| TcpStream::connect(midge.address()).ok()).collect();
+    for _ in 0..20 {
+        inside.publish(message("t", "x").qos(QOS1));
+        inside.expect("t", "x");
+    }
+    // Security does not depend on a file that could not be opened.
+    midge.reload();
+    inside.publish(message("t", "x").qos(QOS1));
+    inside.expect("t", "x");
+    drop(crowd);
+    eventually("a new client is let in", || {
+        let mut raw = midge.raw();
+        let connect = midge.v5("alice2").user("alice", "secret").packet();
+        raw.send(&connect, midge_codec::ProtocolVersion::V5);
+        (raw.bytes(4).get(3) == Some(&0)).then_some(())
+    });
+    let refused = midge.v5("mallory").user("alice", "guess").refused();
+    assert!(refused.is_error());
+}
+
+#[test]
+fn waiting_for_a_descriptor_burns_no_processor() {
+    let midge = Setup::conf("").file_descriptors(48).start();
+    let mut inside = midge.client("inside");
+    let crowd: Vec<TcpStream> =
+        (0..100).filter_map(|_| TcpStream::connect(midge.address()).ok()).collect();
+    inside.ping();
+    let used = || {
+        let path = format!("/proc/{}/stat", midge.pid().as_raw_nonzero());
+        let stat = std::fs::read_to_string(path).expect("the process");
+        let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+        let ticks = |index: usize| fields[index].parse::<u64>().expect("a number");
+        ticks(11) + ticks(12)
+    };
+    let (ticks, started) = (used(), std::time::Instant::now());
+    // Two seconds of this client's life, in which it does next to nothing.
+    let mut quiet = midge_tests::will("clock", "x");
+    quiet.properties.will_delay_interval = Some(0);
+    while started.elapsed() < std::time::Duration::from_secs(2) {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        inside.ping();
+    }
+    // A hundredth of a second a tick: a loop that spins would burn 200 of them on each worker.
+    let burned = used() - ticks;
+    assert!(burned < 100, "{burned} ticks in two seconds");
+    drop(crowd);
+}

@@ -1,0 +1,15 @@
+//! What an operator meets: files, options, signals, and the world outside that means no good.
+
+mod access_control;
+mod certificates;
+mod command_line;
+mod config_errors;
+mod file_descriptors;
+mod garbage;
+mod hashing_flood;
+mod passwd_cli;
+mod passwords;
+mod shutdown;
+mod slow_reader;
+mod sys_topics;
+mod tls;
