@@ -176,12 +176,8 @@ fn a_broken_producer_is_replaced_and_everything_unfinished_comes_again_in_order(
     assert!(broker.lock().done.iter().all(|done| done.2 == ReasonCode::Success));
     let errors = bridge.status()[0].errors;
     assert_eq!(errors, 1, "the producer was replaced: {:?}", bridge.status()[0]);
-    let mut all = numbers(&kafka, "all", 300);
-    // What the broken producer had under way may be there twice, but never out of order.
-    all.dedup();
-    assert!(all.is_sorted(), "{all:?}");
-    all.dedup();
-    assert_eq!(all, (0..300).collect::<Vec<_>>());
+    // A real Kafka may have kept what the broken producer had under way: this one has not.
+    assert_eq!(numbers(&kafka, "all", 300), (0..300).collect::<Vec<_>>());
 }
 
 #[test]

@@ -7,16 +7,17 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, DefaultConsumerContext};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use rdkafka::{ClientConfig, bindings};
 
-type Cluster = MockCluster<'static, DefaultProducerContext>;
-type Command = Box<dyn FnOnce(&Cluster) + Send>;
+type Cluster<'a> = MockCluster<'a, DefaultProducerContext>;
+type Command = Box<dyn FnOnce(&Cluster<'_>) + Send>;
 
 /// How long a call to the embedded Kafka may take.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -73,16 +74,18 @@ impl EmbeddedKafka {
         // The cluster's handle may not change threads, so it has one of its own.
         let thread = std::thread::Builder::new()
             .name("embedded-kafka".to_owned())
-            .spawn(move || {
-                let cluster = match MockCluster::new(1) {
-                    Ok(cluster) => cluster,
-                    Err(error) => return drop(started.send(Err(error.to_string()))),
-                };
-                if started.send(Ok(cluster.bootstrap_servers())).is_ok() {
-                    for command in receive {
-                        command(&cluster);
+            .spawn(move || match host() {
+                Ok(host) => {
+                    let Some(cluster) = host.client().mock_cluster() else {
+                        return drop(started.send(Err("librdkafka made none".to_owned())));
+                    };
+                    if started.send(Ok(cluster.bootstrap_servers())).is_ok() {
+                        for command in receive {
+                            command(&cluster);
+                        }
                     }
                 }
+                Err(error) => drop(started.send(Err(error.to_string()))),
             })
             .map_err(|error| EmbeddedKafkaError(error.to_string()))?;
         let started = wait.recv().unwrap_or_else(|_| Err("its thread ended".to_owned()));
@@ -206,7 +209,7 @@ impl EmbeddedKafka {
 
     fn command(
         &self,
-        run: impl FnOnce(&Cluster) -> Result<(), String> + Send + 'static,
+        run: impl FnOnce(&Cluster<'_>) -> Result<(), String> + Send + 'static,
     ) -> Result<(), EmbeddedKafkaError> {
         let (answer, wait) = mpsc::channel();
         let command: Command = Box::new(move |cluster| drop(answer.send(run(cluster))));
@@ -215,6 +218,22 @@ impl EmbeddedKafka {
         let answer = if sent { wait.recv().unwrap_or_else(|_| ended()) } else { ended() };
         answer.map_err(EmbeddedKafkaError)
     }
+}
+
+/// The client that carries the cluster.
+fn host() -> Result<BaseProducer, KafkaError> {
+    let host: BaseProducer = ClientConfig::new().set("test.mock.num.brokers", "1").create()?;
+    let client = host.client().native_ptr();
+    // SAFETY: the client is alive, and its cluster lives as long as it does. A group need not wait
+    // for more members before it forms: there is nobody else.
+    #[allow(unsafe_code)]
+    unsafe {
+        let cluster = bindings::rd_kafka_handle_mock_cluster(client);
+        if !cluster.is_null() {
+            bindings::rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0);
+        }
+    }
+    Ok(host)
 }
 
 impl Drop for EmbeddedKafka {

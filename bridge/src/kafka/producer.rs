@@ -301,11 +301,17 @@ impl Feeder {
 
     /// Looks at what librdkafka complains of and at the clock.
     fn judge(&mut self, now: Instant) {
-        for (code, why) in self.callbacks.take_errors() {
+        let errors = self.callbacks.take_errors();
+        if let (false, Some(connected)) = (errors.is_empty(), &self.connected) {
+            let fatal = connected.client.client().fatal_error();
+            if let Some((_, why)) = fatal {
+                self.broken = Some(why);
+                return;
+            }
+        }
+        for (code, why) in errors {
             debug!(error = %why, "librdkafka");
-            if code == Code::Fatal {
-                self.broken.get_or_insert(why);
-            } else if verdict::is_away(code) {
+            if verdict::is_away(code) {
                 self.pulse.doubt(now, why);
             } else {
                 self.lanes.iter().for_each(|lane| lane.source.health.trouble(&why));
