@@ -12,6 +12,7 @@ mod broker;
 #[doc(hidden)]
 pub mod cli;
 mod connectors;
+mod episode;
 mod generation;
 mod hub;
 mod listener;

@@ -106,8 +106,9 @@ impl Worker {
             for listening in listening {
                 listening.serve(&worker)?;
             }
-            worker.drive().await;
-            Ok(())
+            // A task like the others, so that its turn comes after those that are ready before it.
+            let drive = tokio::task::spawn_local(async move { worker.drive().await });
+            drive.await.map_err(std::io::Error::other)
         })
     }
 

@@ -22,9 +22,6 @@ use crate::worker::Worker;
 /// How long to wait when nothing can be accepted, not even to be closed.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// An episode of exhaustion is over when it did not happen for this long.
-const EPISODE: Duration = Duration::from_secs(10);
-
 /// A listening socket, or a worker's copy of one.
 pub(crate) struct Listening {
     /// The listener's name in the policy.
@@ -41,13 +38,8 @@ impl Listening {
     /// Accepts on this worker's thread until the worker stops.
     pub(crate) fn serve(self, worker: &Rc<Worker>) -> io::Result<()> {
         let listener = TcpListener::from_std(self.socket)?;
-        let acceptor = Acceptor {
-            worker: Rc::clone(worker),
-            name: self.name,
-            listener,
-            spare: spare(),
-            exhausted: None,
-        };
+        let acceptor =
+            Acceptor { worker: Rc::clone(worker), name: self.name, listener, spare: spare() };
         let task = tokio::task::spawn_local(acceptor.accept());
         worker.add_acceptor(task.abort_handle());
         Ok(())
@@ -60,8 +52,6 @@ struct Acceptor {
     listener: TcpListener,
     /// Given up for a moment when no descriptor is left.
     spare: Option<File>,
-    /// When descriptors ran out last.
-    exhausted: Option<Instant>,
 }
 
 impl Acceptor {
@@ -89,8 +79,7 @@ impl Acceptor {
 
     /// Takes one connection off the queue to close it.
     async fn turn_away(&mut self, error: &io::Error) {
-        let now = Instant::now();
-        if self.exhausted.replace(now).is_none_or(|last| now.duration_since(last) > EPISODE) {
+        if self.worker.hub().admission.exhausted.begins(Instant::now()) {
             error!(listener = %self.name, %error, "connections are turned away, raise the limit of open files");
         }
         if self.spare.take().is_none() {

@@ -6,21 +6,24 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use midge_codec::Text;
 use tracing::warn;
 
+use crate::episode::Episode;
+
 /// One address may hold this part of the half-open connections: no single peer keeps others out.
 const ADDRESS_SHARE: usize = 2;
-
-/// An episode of too many half-open connections is over when none was closed for this long.
-const EPISODE: Duration = Duration::from_secs(10);
 
 /// Counts connections of all workers.
 #[derive(Default)]
 pub(crate) struct Admission {
     counts: Mutex<Counts>,
+    /// No descriptor is left to accept with.
+    pub(crate) exhausted: Episode,
+    /// Too many peers have not sent their CONNECT.
+    crowded: Episode,
 }
 
 #[derive(Default)]
@@ -31,8 +34,6 @@ struct Counts {
     connections: usize,
     /// One entry a listener.
     connections_by_listener: HashMap<Text, usize>,
-    /// When the log last spoke of too many half-open connections.
-    warned: Option<Instant>,
 }
 
 /// A connection whose CONNECT has not been answered yet.
@@ -53,7 +54,11 @@ impl Admission {
         let mut counts = self.lock();
         let of_address = counts.half_open_by_address.get(&address).copied().unwrap_or(0);
         if counts.half_open >= maximum || of_address >= maximum.div_ceil(ADDRESS_SHARE) {
-            counts.warn(address, of_address);
+            let half_open = counts.half_open;
+            drop(counts);
+            if self.crowded.begins(Instant::now()) {
+                warn!(half_open, %address, of_address, "too many connections wait for their CONNECT, new ones are closed");
+            }
             return None;
         }
         counts.half_open_by_address.insert(address, of_address + 1);
@@ -82,17 +87,6 @@ impl Admission {
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Counts {
-    /// Says that connections are closed unheard, once an episode.
-    fn warn(&mut self, address: IpAddr, of_address: usize) {
-        let now = Instant::now();
-        if self.warned.replace(now).is_none_or(|last| now.duration_since(last) > EPISODE) {
-            let half_open = self.half_open;
-            warn!(half_open, %address, of_address, "too many connections wait for their CONNECT, new ones are closed");
-        }
     }
 }
 
