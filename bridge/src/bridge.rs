@@ -31,74 +31,24 @@ enum Running {
 impl Bridge {
     /// Starts all connectors. Kafka being away is no error; templates and properties that can
     /// never work are, all of them at once, and then nothing runs.
+    // By value: what holds secrets should not be kept longer than this.
+    #[allow(clippy::needless_pass_by_value)]
     pub fn start(settings: Settings, host: Arc<dyn Host>) -> Result<Bridge, Vec<BridgeError>> {
-        let mut errors = Vec::new();
-        let mut bridge = Bridge {
-            connectors: Vec::new(),
-            producers: Vec::new(),
+        let mut start = Start {
+            settings: &settings,
+            groups: Vec::new(),
             consumers: Vec::new(),
-            host: Arc::clone(&host),
+            errors: Vec::new(),
         };
-        // Connectors with equal properties, the first one answering for them.
-        let mut groups: Vec<(ClientProperties, usize, Vec<Arc<Source>>)> = Vec::new();
-        for (index, connector) in settings.connectors.iter().enumerate() {
-            let Some(compiled) = compile(connector, &mut errors) else { continue };
-            let user = connector.user.as_ref().map(|user| user.name.as_str());
-            let client = match user.map(|user| acting_client(&connector.name, user)) {
-                None => None,
-                Some(Ok(client)) => Some(Arc::new(client)),
-                Some(Err(message)) => {
-                    errors.push(BridgeError::new(connector, message));
-                    continue;
-                }
-            };
-            match compiled {
-                Compiled::Source { rule, filters, limits, waits } => {
-                    let id = TapId(index as u32);
-                    let name = rule.name().clone();
-                    let tap = Tap { id, name, filters, waits, reader: client };
-                    let health = Health::new(&connector.name, Kind::Source);
-                    let source = Source::new(rule, tap, health, limits, Arc::clone(&host));
-                    let source = Arc::new(source);
-                    let properties = settings.kafka.client.overridden(&connector.overrides);
-                    let group = groups.iter().position(|(equal, ..)| *equal == properties);
-                    let producer = group.unwrap_or_else(|| {
-                        groups.push((properties, index, Vec::new()));
-                        groups.len() - 1
-                    });
-                    groups[producer].2.push(Arc::clone(&source));
-                    bridge.connectors.push(Running::Source { source, producer });
-                }
-                Compiled::Sink { rule, plan } => {
-                    let health = Health::new(&connector.name, Kind::Sink);
-                    let host = Arc::clone(&host);
-                    let sink = Sink::new(index as u32, rule, plan, client, health, host);
-                    let sink = Arc::new(sink);
-                    let properties = settings.kafka.client.overridden(&connector.overrides);
-                    let oauth = settings.kafka.oauth.as_ref();
-                    let observer = settings.observer.clone();
-                    match Consumer::start(Arc::clone(&sink), &properties, oauth, observer) {
-                        Ok(consumer) => bridge.consumers.push(consumer),
-                        Err(error) => errors.push(BridgeError::new(connector, error)),
-                    }
-                    bridge.connectors.push(Running::Sink(sink));
-                }
-            }
+        let mut connectors = Vec::new();
+        for index in 0..settings.connectors.len() {
+            connectors.extend(start.connector(index, &host));
         }
-        for (properties, first, sources) in groups {
-            let oauth = settings.kafka.oauth.as_ref();
-            let (host, observer) = (Arc::clone(&host), settings.observer.clone());
-            match Producer::start(sources, &properties, oauth, host, observer) {
-                Ok(producer) => bridge.producers.push(producer),
-                Err(error) => {
-                    errors.push(BridgeError::new(&settings.connectors[first], error));
-                }
-            }
-        }
-        if errors.is_empty() {
-            return Ok(bridge);
-        }
-        Err(errors)
+        let producers = start.producers(&host);
+        // From here on a failure stops what has been started: dropping a bridge does that.
+        let Start { consumers, errors, .. } = start;
+        let bridge = Bridge { connectors, producers, consumers, host };
+        if errors.is_empty() { Ok(bridge) } else { Err(errors) }
     }
 
     /// What routing has to know: one tap a source connector.
@@ -173,6 +123,82 @@ impl Bridge {
                 Running::Sink(sink) => sink.health.stop(),
             }
         }
+    }
+}
+
+/// A bridge on its way to be started.
+struct Start<'a> {
+    settings: &'a Settings,
+    /// Source connectors with equal properties, the first one answering for them.
+    groups: Vec<Group>,
+    consumers: Vec<Consumer>,
+    errors: Vec<BridgeError>,
+}
+
+struct Group {
+    properties: ClientProperties,
+    first: usize,
+    sources: Vec<Arc<Source>>,
+}
+
+impl Start<'_> {
+    fn connector(&mut self, index: usize, host: &Arc<dyn Host>) -> Option<Running> {
+        let connector = &self.settings.connectors[index];
+        let compiled = compile(connector, &mut self.errors)?;
+        let client = match &connector.user {
+            None => None,
+            Some(user) => match acting_client(&connector.name, &user.name) {
+                Ok(client) => Some(Arc::new(client)),
+                Err(message) => {
+                    self.errors.push(BridgeError::new(connector, message));
+                    return None;
+                }
+            },
+        };
+        let properties = self.settings.kafka.client.overridden(&connector.overrides);
+        let host = Arc::clone(host);
+        match compiled {
+            Compiled::Source { rule, filters, limits, waits } => {
+                let (id, name) = (TapId(index as u32), rule.name().clone());
+                let tap = Tap { id, name, filters, waits, reader: client };
+                let health = Health::new(&connector.name, Kind::Source);
+                let source = Arc::new(Source::new(rule, tap, health, limits, host));
+                let group = self.groups.iter().position(|group| group.properties == properties);
+                let producer = group.unwrap_or_else(|| {
+                    self.groups.push(Group { properties, first: index, sources: Vec::new() });
+                    self.groups.len() - 1
+                });
+                self.groups[producer].sources.push(Arc::clone(&source));
+                Some(Running::Source { source, producer })
+            }
+            Compiled::Sink { rule, plan } => {
+                let health = Health::new(&connector.name, Kind::Sink);
+                let sink = Arc::new(Sink::new(index as u32, rule, plan, client, health, host));
+                let oauth = self.settings.kafka.oauth.as_ref();
+                let observer = self.settings.observer.clone();
+                match Consumer::start(Arc::clone(&sink), &properties, oauth, observer) {
+                    Ok(consumer) => self.consumers.push(consumer),
+                    Err(error) => self.errors.push(BridgeError::new(connector, error)),
+                }
+                Some(Running::Sink(sink))
+            }
+        }
+    }
+
+    fn producers(&mut self, host: &Arc<dyn Host>) -> Vec<Producer> {
+        let mut producers = Vec::new();
+        for Group { properties, first, sources } in self.groups.drain(..) {
+            let oauth = self.settings.kafka.oauth.as_ref();
+            let observer = self.settings.observer.clone();
+            match Producer::start(sources, &properties, oauth, Arc::clone(host), observer) {
+                Ok(producer) => producers.push(producer),
+                Err(error) => {
+                    let connector = &self.settings.connectors[first];
+                    self.errors.push(BridgeError::new(connector, error));
+                }
+            }
+        }
+        producers
     }
 }
 

@@ -84,6 +84,8 @@ pub(crate) struct Health {
     kind: Kind,
     counts: Counts,
     away: AtomicBool,
+    /// Whether `Words::trouble` stands: spares the lock when all is well.
+    troubled: AtomicBool,
     stopped: AtomicBool,
     words: Mutex<Words>,
 }
@@ -128,6 +130,7 @@ impl Health {
             kind,
             counts,
             away: AtomicBool::new(false),
+            troubled: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             words: Mutex::default(),
         }
@@ -145,6 +148,10 @@ impl Health {
 
     /// Records have gone where they should.
     pub(crate) fn went(&self, count: u64, bytes: u64) {
+        if self.troubled.load(Ordering::Relaxed) {
+            self.troubled.store(false, Ordering::Relaxed);
+            self.words().trouble = None;
+        }
         self.counts.records_out.fetch_add(count, Ordering::Relaxed);
         self.counts.bytes_out.fetch_add(bytes, Ordering::Relaxed);
         self.counts.metric_out.increment(count);
@@ -188,7 +195,6 @@ impl Health {
     /// Kafka answers.
     pub(crate) fn back(&self) {
         if self.away.load(Ordering::Relaxed) && self.away.swap(false, Ordering::Relaxed) {
-            self.words().trouble = None;
             info!(connector = %self.name, "kafka is back");
         }
     }
@@ -199,6 +205,7 @@ impl Health {
         words.last_error = Some(why.to_owned());
         if words.trouble.as_deref() != Some(why) {
             words.trouble = Some(why.to_owned());
+            self.troubled.store(true, Ordering::Relaxed);
             drop(words);
             self.count_error();
             warn!(connector = %self.name, error = why, "trouble with kafka");

@@ -43,11 +43,11 @@ pub struct BridgeError {
 }
 
 impl BridgeError {
-    pub(crate) fn new(connector: &Connector, message: impl ToString) -> BridgeError {
+    pub(crate) fn new(connector: &Connector, message: impl Into<String>) -> BridgeError {
         BridgeError {
             connector: connector.name.clone(),
             origin: connector.origin.clone(),
-            message: message.to_string(),
+            message: message.into(),
         }
     }
 }

@@ -194,6 +194,20 @@ fn a_consumer_outlives_an_outage_without_losing_a_record() {
 }
 
 #[test]
+fn a_topic_made_after_the_start_is_found() {
+    let kafka = kafka();
+    let mut connector = sink("s", "^late-.*", "a");
+    let refresh = "topic.metadata.refresh.interval.ms";
+    connector.overrides.plain.insert(refresh.to_owned(), "200".to_owned());
+    let broker = Broker::that_answers(ReasonCode::Success);
+    let _bridge = broker.start(settings(kafka.bootstrap_servers(), vec![connector]));
+    kafka.create_topic("late-1", 1).expect("a new topic");
+    fill(&kafka, "late-1", 0..3);
+    broker.wait("its records", |seen| seen.injects.len() == 3);
+    assert_eq!(payloads(&broker), numbers(0..3));
+}
+
+#[test]
 fn a_message_goes_round_once_when_both_directions_meet() {
     let kafka = kafka();
     kafka.create_topic("loop", 1).expect("a new topic");

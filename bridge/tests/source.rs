@@ -260,6 +260,35 @@ fn what_kafka_refuses_for_good_is_told_to_the_publisher_until_kafka_takes_it() {
 }
 
 #[test]
+fn a_missing_kafka_topic_is_waited_for_when_the_rule_has_but_one() {
+    let kafka = kafka();
+    for topic in ["late", "given"] {
+        kafka.create_topic(topic, 1).expect("a new topic");
+        kafka.deny_topic(topic, true).expect("it is denied");
+    }
+    let mut connectors = vec![source("one", "late"), source("many", "${topic}")];
+    for connector in &mut connectors {
+        let plain = &mut connector.overrides.plain;
+        plain.insert("topic.metadata.propagation.max.ms".to_owned(), "0".to_owned());
+        plain.insert("topic.metadata.refresh.interval.ms".to_owned(), "100".to_owned());
+    }
+    let broker = Broker::new();
+    let bridge = broker.start(settings(kafka.bootstrap_servers(), connectors));
+    bridge.offer(ShardId(0), &mut vec![offer(1, message("given", "x"), 1_000)]);
+    publish(&bridge, "a", 0..20);
+    let refused = (ShardId(0), DutyId(1_000), ReasonCode::ImplementationSpecificError);
+    broker.wait("the refusal", |seen| seen.done == [refused]);
+    eventually("it is said", || {
+        let last_error = bridge.status()[0].last_error.clone();
+        last_error.is_some_and(|error| error.contains("no topic \"late\""))
+    });
+    publish(&bridge, "a", 20..40);
+    kafka.deny_topic("late", false).expect("it is admitted");
+    broker.wait("all duties", |seen| seen.done.len() == 41);
+    assert_eq!(numbers(&kafka, "late", 40), (0..40).collect::<Vec<_>>());
+}
+
+#[test]
 fn connectors_with_equal_properties_share_a_producer_and_a_dead_one_starves_nobody() {
     let kafka = kafka();
     kafka.create_topic("one", 1).expect("a new topic");

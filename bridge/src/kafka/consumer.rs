@@ -212,10 +212,10 @@ impl Reader {
     /// Tells Kafka, without waiting, what has been routed.
     fn commit(&self, consumer: &BaseConsumer<Context>) {
         let list = committable(&self.sink, |_, _| true);
-        if list.count() > 0 {
-            if let Err(error) = consumer.commit(&list, CommitMode::Async) {
-                debug!(error = %error, "a commit was not sent, the next one covers it");
-            }
+        if list.count() > 0
+            && let Err(error) = consumer.commit(&list, CommitMode::Async)
+        {
+            debug!(error = %error, "a commit was not sent, the next one covers it");
         }
     }
 
@@ -257,17 +257,17 @@ fn committable(sink: &Sink, of: impl Fn(&str, i32) -> bool) -> TopicPartitionLis
 
 fn pause(consumer: &BaseConsumer<Context>) {
     // The list must not outlive this call: librdkafka waits for it when the consumer goes.
-    if let Ok(assigned) = consumer.assignment() {
-        if let Err(error) = consumer.pause(&assigned) {
-            debug!(error = %error, "partitions were not paused");
-        }
+    if let Ok(assigned) = consumer.assignment()
+        && let Err(error) = consumer.pause(&assigned)
+    {
+        debug!(error = %error, "partitions were not paused");
     }
 }
 
 fn resume(consumer: &BaseConsumer<Context>) {
-    if let Ok(assigned) = consumer.assignment() {
-        if let Err(error) = consumer.resume(&assigned) {
-            debug!(error = %error, "partitions were not resumed");
-        }
+    if let Ok(assigned) = consumer.assignment()
+        && let Err(error) = consumer.resume(&assigned)
+    {
+        debug!(error = %error, "partitions were not resumed");
     }
 }

@@ -116,6 +116,19 @@ impl EmbeddedKafka {
         self.command(|cluster| cluster.broker_up(-1).map_err(|error| error.to_string()))
     }
 
+    /// Denies that a topic exists, or admits it again, to clients that ask from now on.
+    pub fn deny_topic(&self, topic: &str, denied: bool) -> Result<(), EmbeddedKafkaError> {
+        let topic = topic.to_owned();
+        let answer = if denied {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+        } else {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+        };
+        self.command(move |cluster| {
+            cluster.topic_error(&topic, answer).map_err(|error| error.to_string())
+        })
+    }
+
     /// Answers the next produce requests with these errors, one each.
     pub fn fail_produce(&self, faults: &[ProduceFault]) -> Result<(), EmbeddedKafkaError> {
         let errors: Vec<RDKafkaRespErr> = faults.iter().map(|fault| fault.code()).collect();

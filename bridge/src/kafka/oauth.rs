@@ -111,9 +111,10 @@ fn authorities(oauth: &Oauth) -> Result<RootCerts, String> {
     let pem = std::fs::read(&path).map_err(|error| format!("{shown}: {error}"))?;
     let mut certificates = Vec::new();
     for item in parse_pem(&pem) {
-        match item.map_err(|error| format!("{shown}: {error}"))? {
-            PemItem::Certificate(certificate) => certificates.push(certificate),
-            _ => {}
+        if let PemItem::Certificate(certificate) =
+            item.map_err(|error| format!("{shown}: {error}"))?
+        {
+            certificates.push(certificate);
         }
     }
     if certificates.is_empty() {

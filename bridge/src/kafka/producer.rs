@@ -38,6 +38,8 @@ pub(super) use pulse::{PROBE, Pulse};
 
 /// Entries taken from one log before the others have their turn.
 const TURN: usize = 128;
+/// How long a lane rests whose one Kafka topic does not exist.
+const NO_TOPIC: Duration = Duration::from_secs(1);
 /// How long the reports of a broken producer are waited for.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -60,7 +62,8 @@ impl Producer {
         let client =
             create(&config, &callbacks).map_err(|error| properties::explain(&error, properties))?;
         let window = (properties::queue_messages(&config) / sources.len()).max(1);
-        let lanes = sources.into_iter().map(|source| Lane { source, in_flight: 0 }).collect();
+        let lanes =
+            sources.into_iter().map(|source| Lane { source, in_flight: 0, rests: None }).collect();
         let worker = Worker::spawn("kafka-producer".to_owned(), move |stop| {
             let mut feeder = Feeder {
                 config,
@@ -124,6 +127,36 @@ struct Feeder {
 struct Lane {
     source: Arc<Source>,
     in_flight: usize,
+    /// Until when nothing is produced; then everything unfinished is taken again.
+    rests: Option<Instant>,
+}
+
+impl Lane {
+    /// Kafka knows no such topic. A rule with one topic waits for the operator to make it, and
+    /// loses nothing; one whose topics come from messages refuses this one, or any device could
+    /// stop all others. The reason for the publisher, if it is refused.
+    fn no_topic(&mut self, now: Instant) -> Option<ReasonCode> {
+        let Some(kafka_topic) = self.source.rule.constant_kafka_topic() else {
+            return Some(ReasonCode::ImplementationSpecificError);
+        };
+        self.source.health.trouble(&format!("kafka has no topic {kafka_topic:?}"));
+        self.rests.get_or_insert(now + NO_TOPIC);
+        None
+    }
+
+    /// Whether it rests; ends the rest when its time has come and nothing is under way, so that
+    /// what is taken again cannot overtake anything.
+    fn is_resting(&mut self, now: Instant) -> bool {
+        match self.rests {
+            None => false,
+            Some(until) if now < until || self.in_flight > 0 => true,
+            Some(_) => {
+                self.rests = None;
+                self.source.log().rewind();
+                false
+            }
+        }
+    }
 }
 
 /// The order matters: the queue goes before its client.
@@ -156,11 +189,11 @@ impl Feeder {
                 self.host.duties_done(&mut self.duties);
             }
             let waiting: usize = self.lanes.iter().map(|lane| lane.source.log().open()).sum();
-            if let Some(deadline) = stop.deadline() {
-                if waiting == 0 || now >= deadline {
-                    self.end();
-                    return;
-                }
+            if let Some(deadline) = stop.deadline()
+                && (waiting == 0 || now >= deadline)
+            {
+                self.end();
+                return;
             }
             let idle = self.connected.as_ref().is_none_or(|connected| connected.events.len() == 0);
             if idle && !more && self.broken.is_none() {
@@ -189,6 +222,9 @@ impl Feeder {
     ) -> bool {
         let Some(connected) = &self.connected else { return false };
         let lane = &mut self.lanes[lane_index];
+        if lane.is_resting(Instant::now()) {
+            return false;
+        }
         let source = Arc::clone(&lane.source);
         let room = TURN.min(self.window.saturating_sub(lane.in_flight));
         let mut log = source.log();
@@ -215,6 +251,14 @@ impl Feeder {
                     refused.push((sequence, reason));
                 }
                 Err(Unsent::Full) => stopped_at = Some(sequence),
+                Err(Unsent::NoTopic) => match lane.no_topic(Instant::now()) {
+                    Some(reason) => {
+                        let why = "kafka has no such topic";
+                        source.health.refused(&waiting.message.topic, &why);
+                        refused.push((sequence, reason));
+                    }
+                    None => stopped_at = Some(sequence),
+                },
                 Err(Unsent::Broken(why)) => {
                     self.broken = Some(why);
                     stopped_at = Some(sequence);
@@ -251,12 +295,14 @@ impl Feeder {
             .into_iter()
             .filter_map(|report| Some((self.slots.remove(report.place)?, report)))
             .peekable();
+        let now = Instant::now();
         let mut reached = false;
         while let Some(((lane_index, _), _)) = reports.peek() {
             let lane_index = *lane_index;
             let lane = &mut self.lanes[lane_index];
             let (mut count, mut bytes) = (0, 0);
-            let mut log = lane.source.log();
+            let source = Arc::clone(&lane.source);
+            let mut log = source.log();
             while let Some(((_, sequence), report)) =
                 reports.next_if(|((index, _), _)| *index == lane_index)
             {
@@ -265,6 +311,10 @@ impl Feeder {
                     Ok(_) => ReasonCode::Success,
                     Err(code) => match verdict::of_record(code) {
                         Verdict::Refused(reason) => reason,
+                        Verdict::NoTopic => match lane.no_topic(now) {
+                            Some(reason) => reason,
+                            None => continue,
+                        },
                         Verdict::Again => {
                             self.broken.get_or_insert_with(|| code.to_string());
                             continue;
@@ -279,22 +329,22 @@ impl Feeder {
                         count += 1;
                         bytes += waiting.message.payload.len() as u64;
                         if let Some(observer) = &self.observer {
-                            observe(observer, &lane.source, &waiting, partition, offset);
+                            observe(observer, &source, &waiting, partition, offset);
                         }
                     }
-                    Err(code) => lane.source.health.refused(&waiting.message.topic, &code),
+                    Err(code) => source.health.refused(&waiting.message.topic, &code),
                 }
             }
-            lane.source.press(&mut log);
+            source.press(&mut log);
             drop(log);
             if count > 0 {
                 reached = true;
-                lane.source.health.went(count, bytes);
+                source.health.went(count, bytes);
             }
         }
         if reached {
             self.backoff.reset();
-            self.pulse.beat(Instant::now());
+            self.pulse.beat(now);
             self.lanes.iter().for_each(|lane| lane.source.health.back());
         }
     }
@@ -318,13 +368,13 @@ impl Feeder {
             }
         }
         let busy = self.lanes.iter().any(|lane| lane.in_flight > 0);
-        if self.pulse.wants_probe(now, busy) {
-            if let Some(connected) = &self.connected {
-                let answer = connected.client.client().fetch_metadata(None, PROBE);
-                if answer.is_ok() {
-                    self.pulse.beat(now);
-                    self.lanes.iter().for_each(|lane| lane.source.health.back());
-                }
+        if self.pulse.wants_probe(now, busy)
+            && let Some(connected) = &self.connected
+        {
+            let answer = connected.client.client().fetch_metadata(None, PROBE);
+            if answer.is_ok() {
+                self.pulse.beat(now);
+                self.lanes.iter().for_each(|lane| lane.source.health.back());
             }
         }
         if let Some(why) = self.pulse.lost(now, busy) {
@@ -359,6 +409,7 @@ impl Feeder {
         self.slots.clear();
         for lane in &mut self.lanes {
             lane.in_flight = 0;
+            lane.rests = None;
             lane.source.log().rewind();
         }
         self.backoff.begin(now);
@@ -394,6 +445,7 @@ impl Feeder {
 enum Unsent {
     Refused(String, ReasonCode),
     Full,
+    NoTopic,
     Broken(String),
 }
 
@@ -430,6 +482,7 @@ fn send(
         KafkaError::MessageProduction(Code::QueueFull) => Unsent::Full,
         KafkaError::MessageProduction(code) => match verdict::of_record(code) {
             Verdict::Refused(reason) => Unsent::Refused(code.to_string(), reason),
+            Verdict::NoTopic => Unsent::NoTopic,
             Verdict::Again => Unsent::Broken(code.to_string()),
         },
         error => Unsent::Refused(error.to_string(), ReasonCode::ImplementationSpecificError),

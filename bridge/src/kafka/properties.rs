@@ -91,10 +91,11 @@ fn client(name: &str, properties: &ClientProperties) -> ClientConfig {
     let has_ca = ["ssl.ca.location", "ssl.ca.pem", "ssl.ca.certificate.stores"]
         .iter()
         .any(|property| config.get(property).is_some());
-    if protocol.ends_with("ssl") && !has_ca {
-        if let Some(bundle) = ca_bundle() {
-            config.set("ssl.ca.location", bundle.to_string_lossy());
-        }
+    if protocol.ends_with("ssl")
+        && !has_ca
+        && let Some(bundle) = ca_bundle()
+    {
+        config.set("ssl.ca.location", bundle.to_string_lossy());
     }
     config
 }

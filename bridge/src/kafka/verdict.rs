@@ -8,6 +8,8 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 pub(super) enum Verdict {
     /// It will never be: its publisher is told why.
     Refused(ReasonCode),
+    /// Kafka has been asked and knows no such topic, and makes none.
+    NoTopic,
     /// It has to be produced again, by another producer.
     Again,
 }
@@ -19,9 +21,8 @@ pub(super) fn of_record(code: Code) -> Verdict {
         Code::MessageSizeTooLarge | Code::InvalidMessageSize => ReasonCode::PacketTooLarge,
         Code::TopicAuthorizationFailed => ReasonCode::NotAuthorized,
         Code::InvalidTopic => ReasonCode::TopicNameInvalid,
-        // Kafka has been asked and knows no such topic, and makes none.
         Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => {
-            ReasonCode::ImplementationSpecificError
+            return Verdict::NoTopic;
         }
         Code::PolicyViolation => ReasonCode::AdministrativeAction,
         Code::InvalidRecord

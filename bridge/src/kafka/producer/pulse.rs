@@ -63,10 +63,10 @@ impl Pulse {
 
     /// Why Kafka counts as slow or away; `None` when it does not.
     pub(in crate::kafka) fn lost(&self, now: Instant, busy: bool) -> Option<String> {
-        if let Some((since, why)) = &self.doubt {
-            if now.saturating_duration_since(*since) >= DOUBT {
-                return Some(why.clone());
-            }
+        if let Some((since, why)) = &self.doubt
+            && now.saturating_duration_since(*since) >= DOUBT
+        {
+            return Some(why.clone());
         }
         let slow = busy && now.saturating_duration_since(self.since) >= SLOW;
         slow.then(|| format!("no acknowledgement for {} seconds", SLOW.as_secs()))
