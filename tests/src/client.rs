@@ -41,6 +41,11 @@ impl Client {
         &mut self.connection
     }
 
+    /// Waits this long for what is to come, instead of [`crate::DEADLINE`].
+    pub fn patience(&mut self, deadline: std::time::Duration) {
+        self.connection.socket().set_read_timeout(Some(deadline)).expect("read timeout");
+    }
+
     /// A packet id it has not used yet.
     pub fn fresh_id(&mut self) -> PacketId {
         let id = NonZeroU16::new(self.next_id).expect("ids start at 1");

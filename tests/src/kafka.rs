@@ -175,6 +175,19 @@ impl Kafka {
         })
     }
 
+    /// Writes records by Kafka's console producer, one a line, `KEY:VALUE`.
+    #[track_caller]
+    pub fn console_producer(&self, topic: &str, lines: &str) {
+        let class = "org.apache.kafka.tools.ConsoleProducer";
+        let mut command = Command::new(script());
+        command.arg("tool").arg(&self.directory).args([class, "--topic", topic]);
+        command.args(["--bootstrap-server", &self.bootstrap]);
+        for property in ["parse.key=true", "key.separator=:"] {
+            command.args(["--reader-property", property]);
+        }
+        output(&mut command, lines).success();
+    }
+
     /// Writes records, one a line, `KEY:VALUE`.
     #[track_caller]
     pub fn produce(&self, topic: &str, lines: &str) {

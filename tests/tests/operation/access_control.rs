@@ -306,7 +306,7 @@ fn a_bad_acl_file_at_sighup_leaves_the_old_one_in_force() {
 fn a_bad_acl_file_keeps_the_broker_from_starting() {
     for (acl, line) in [
         ("topics a\n", 1),
-        ("user alice\ntopic read\n", 2),
+        ("user alice\ntopic\n", 2),
         ("user alice\n\ntopic readwrite a/#/b\n", 3),
         ("topic read a b\ntopic a b\n", 2),
         ("user\n", 1),

@@ -99,8 +99,7 @@ fn a_connector_file_is_checked_like_any_other() {
              connector.class=com.evokly.kafka.connect.mqtt.MqttSourceConnector\n\
              kafka.topic=t\n\
              mqtt.topic=a/#/b\n\
-             mqtt.qos=7\n\
-             mqtt.surprise=1\n",
+             mqtt.qos=7\n",
         )
         .argument("--connector")
         .argument("@DIR@/mqtt.properties");
@@ -109,9 +108,28 @@ fn a_connector_file_is_checked_like_any_other() {
         &[
             &["mqtt.properties:4", "mqtt.topic", "a/#/b"],
             &["mqtt.properties:5", "mqtt.qos", "7"],
-            &["mqtt.properties:6", "mqtt.surprise"],
         ],
     );
+}
+
+#[test]
+fn a_property_nobody_knows_is_ignored_with_one_line() {
+    let midge = Setup::conf("")
+        .file(
+            "mqtt.properties",
+            "name=mqtt\n\
+             connector.class=com.evokly.kafka.connect.mqtt.MqttSourceConnector\n\
+             kafka.topic=t\n\
+             mqtt.server_uris=tcp://localhost:@PORT@\n\
+             mqtt.topic=a\n\
+             mqtt.surprise=1\n",
+        )
+        .argument("--connector")
+        .argument("@DIR@/mqtt.properties")
+        .environment("MIDGE__KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+        .start();
+    midge.says(&["mqtt.properties:6", "ignored", "mqtt.surprise"]);
+    midge.client("anybody").ping();
 }
 
 #[test]

@@ -1,0 +1,22 @@
+//! The bridge with a real Kafka at its other end.
+
+mod dev;
+mod kafka_outage;
+mod kafka_security;
+mod kafka_to_mqtt;
+mod loops;
+mod mqtt_to_kafka;
+mod seed_003;
+
+use midge_tests::{Kafka, Setup};
+
+/// A broker with these connectors, joined to the shared Kafka.
+fn bridged(connectors: &str) -> Setup {
+    bridged_to(Kafka::shared().bootstrap(), connectors)
+}
+
+/// A broker with these connectors, joined to a Kafka.
+fn bridged_to(bootstrap: &str, connectors: &str) -> Setup {
+    Setup::conf("log_type all\n")
+        .bridge(&format!("[kafka]\nbootstrap_servers = \"{bootstrap}\"\n\n{connectors}"))
+}
