@@ -49,7 +49,6 @@ pub struct Prepared {
 /// A broker at work. Dropping it without [`Running::shutdown`] leaves its threads running.
 pub struct Running {
     hub: Arc<Hub>,
-    addresses: Vec<SocketAddr>,
     workers: Vec<JoinHandle<()>>,
     ended: Vec<oneshot::Receiver<()>>,
     sys: Option<Sys>,
@@ -136,10 +135,6 @@ impl Prepared {
     /// What the system or the bridge refused.
     pub fn start(self, observer: Option<Observer>) -> Result<Running, StartError> {
         let Prepared { config, policy, listening } = self;
-        let addresses = listening
-            .iter()
-            .map(|listening| listening.socket.local_addr())
-            .collect::<Result<_, _>>()?;
         let shards = config.workers.clamp(1, ShardId::MAX);
         let authenticator = Authenticator::start(&config.limits)?;
         let hub = Arc::new(Hub::new(shards, config.limits.memory_limit, authenticator));
@@ -147,17 +142,14 @@ impl Prepared {
         connectors::warn_of_silent(&config, &policy);
         let policy = Arc::new(policy);
         let generation = Arc::new(generation::make(0, &config, &policy, taps.clone()));
-        let sys = config
-            .sys_interval
-            .map(|interval| Sys::start(Arc::clone(&hub), interval))
-            .transpose()?;
-        let reloader = Reloader::new(Arc::clone(&hub), config, taps);
+        let sys_interval = config.sys_interval;
+        let reloader = Reloader::new(Arc::clone(&hub), config, taps, &listening)?;
         let mut running =
-            Running { hub, addresses, workers: Vec::new(), ended: Vec::new(), sys, reloader };
-        for shard in 0..shards {
-            let copies = listening.iter().map(Listening::try_clone).collect::<Result<_, _>>()?;
-            let id = ShardId(shard as u8);
-            running.start_worker(id, Arc::clone(&generation), Arc::clone(&policy), copies)?;
+            Running { hub, workers: Vec::new(), ended: Vec::new(), sys: None, reloader };
+        if let Err(error) = running.start_threads(&generation, &policy, &listening, sys_interval) {
+            // Those that run end again.
+            running.stop_workers();
+            return Err(error.into());
         }
         info!("midge version {} running", env!("CARGO_PKG_VERSION"));
         Ok(running)
@@ -189,13 +181,31 @@ fn start_bridge(
 }
 
 impl Running {
+    fn start_threads(
+        &mut self,
+        generation: &Arc<Generation>,
+        policy: &Arc<Policy>,
+        listening: &[Listening],
+        sys_interval: Option<Duration>,
+    ) -> io::Result<()> {
+        for shard in 0..self.hub.inboxes.len() {
+            let copies = listening.iter().map(Listening::try_clone).collect::<Result<_, _>>()?;
+            let id = ShardId(shard as u8);
+            self.start_worker(id, Arc::clone(generation), Arc::clone(policy), copies)?;
+        }
+        // It asks the workers, so they come first.
+        self.sys =
+            sys_interval.map(|interval| Sys::start(Arc::clone(&self.hub), interval)).transpose()?;
+        Ok(())
+    }
+
     fn start_worker(
         &mut self,
         id: ShardId,
         generation: Arc<Generation>,
         policy: Arc<Policy>,
         listening: Vec<Listening>,
-    ) -> Result<(), StartError> {
+    ) -> io::Result<()> {
         let hub = Arc::clone(&self.hub);
         let (end, ended) = oneshot::channel();
         let work = move || {
@@ -212,9 +222,15 @@ impl Running {
         &self.hub
     }
 
+    fn stop_workers(&self) {
+        for inbox in &self.hub.inboxes {
+            inbox.push(Letter::Shutdown);
+        }
+    }
+
     /// The addresses that clients connect to, in the order of the listeners.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.reloader.addresses()
     }
 
     /// Publishes a message; returns once it has been routed, and for QoS 1 and 2 once every duty
@@ -261,8 +277,9 @@ impl Running {
         self.hub.with_bridge(Bridge::status).unwrap_or_default()
     }
 
-    /// Puts a new configuration in force: access rules, passwords, certificates, limits. Clients
-    /// that could not log in any more are disconnected.
+    /// Puts a new configuration in force: listeners, access rules, passwords, certificates, limits.
+    /// Clients that could not log in any more are disconnected. Connectors and the number of
+    /// workers stay as they are.
     ///
     /// # Errors
     /// All that is wrong with what the configuration names; the old one then stays in force.
@@ -271,12 +288,11 @@ impl Running {
     }
 
     /// Stops: clients are told (MQTT 5), wills go out, the bridge brings to Kafka what it holds.
-    pub async fn shutdown(self) {
-        let Running { hub, workers, ended, sys, .. } = self;
-        drop(sys);
-        for inbox in &hub.inboxes {
-            inbox.push(Letter::Shutdown);
-        }
+    pub async fn shutdown(mut self) {
+        // It asks the workers, so it goes first.
+        drop(self.sys.take());
+        self.stop_workers();
+        let Running { hub, workers, ended, .. } = self;
         for ended in ended {
             let _ = ended.await;
         }

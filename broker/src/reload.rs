@@ -1,11 +1,13 @@
 //! Puts a new configuration in force while the broker runs.
 //!
 //! All or nothing: every file is read and judged before anything changes, then one generation goes
-//! to all shards. What cannot change while the broker runs (ports, connectors, the number of
-//! workers) is said and stays as it was.
+//! to all shards, and listeners are opened and closed with it. What cannot change while the broker
+//! runs (connectors, the number of workers) is said and stays as it was.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use midge_codec::Text;
 use midge_config::{Config, Connector};
 use midge_core::Tap;
 use tokio::sync::oneshot;
@@ -14,8 +16,10 @@ use tracing::{info, warn};
 use crate::connectors;
 use crate::generation;
 use crate::hub::Hub;
-use crate::policy::{Policy, listener_name};
-use crate::worker::inbox::Letter;
+use crate::listener::Listening;
+use crate::listener::bind::bind;
+use crate::policy::Policy;
+use crate::worker::inbox::{Letter, NewGeneration};
 
 /// Makes generation after generation.
 pub(crate) struct Reloader {
@@ -23,64 +27,126 @@ pub(crate) struct Reloader {
     taps: Vec<Tap>,
     /// What is in force.
     config: Config,
+    /// The open listeners by name, each with its addresses.
+    open: Vec<(Text, Vec<SocketAddr>)>,
     generation: u64,
 }
 
 impl Reloader {
-    pub(crate) fn new(hub: Arc<Hub>, config: Config, taps: Vec<Tap>) -> Reloader {
-        Reloader { hub, taps, config, generation: 0 }
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        config: Config,
+        taps: Vec<Tap>,
+        listening: &[Listening],
+    ) -> std::io::Result<Reloader> {
+        let mut reloader = Reloader { hub, taps, config, open: Vec::new(), generation: 0 };
+        reloader.note_open(listening)?;
+        Ok(reloader)
+    }
+
+    /// The addresses of all open listeners.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.open.iter().flat_map(|(_, addresses)| addresses).copied().collect()
     }
 
     /// Puts `config` in force, as far as it can change; returns when all shards have it.
     ///
     /// # Errors
-    /// All that is wrong with the files it names, a line each; nothing has changed then.
+    /// All that is wrong with the files and ports it names, a line each; nothing has changed then.
     pub(crate) async fn reload(&mut self, mut config: Config) -> Result<(), Vec<String>> {
         self.keep_fixed(&mut config);
         let policy = Policy::load(&config)?;
-        let errors = connectors::check_users(&config, &policy);
+        let mut errors = connectors::check_users(&config, &policy);
+        let opened = self.open_new(&config, &policy, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
         connectors::warn_of_silent(&config, &policy);
+        self.publish(&config, policy, &opened).await.map_err(|error| vec![error.to_string()])?;
+        self.config = config;
+        info!("configuration reloaded");
+        Ok(())
+    }
+
+    /// Binds the listeners that are not open yet.
+    fn open_new(
+        &self,
+        config: &Config,
+        policy: &Policy,
+        errors: &mut Vec<String>,
+    ) -> Vec<Listening> {
+        let mut opened = Vec::new();
+        for (listener, policy) in config.listeners.iter().zip(&policy.listeners) {
+            if self.open.iter().any(|(open, _)| *open == policy.name) {
+                continue;
+            }
+            match bind(listener) {
+                Ok(sockets) => opened.extend(
+                    sockets
+                        .into_iter()
+                        .map(|socket| Listening { name: policy.name.clone(), socket }),
+                ),
+                Err(error) => errors.push(error.to_string()),
+            }
+        }
+        opened
+    }
+
+    /// Gives all shards a new generation and waits until they have it.
+    async fn publish(
+        &mut self,
+        config: &Config,
+        policy: Policy,
+        opened: &[Listening],
+    ) -> std::io::Result<()> {
+        // What can fail comes first.
+        let mut copies = Vec::new();
+        for _ in &self.hub.inboxes {
+            copies.push(opened.iter().map(Listening::try_clone).collect::<Result<Vec<_>, _>>()?);
+        }
+        self.note_open(opened)?;
+        self.open.retain(|(name, addresses)| {
+            let stays = policy.listener(name).is_some();
+            for address in addresses.iter().filter(|_| !stays) {
+                info!("No longer listening on {address}.");
+            }
+            stays
+        });
+        for address in opened.iter().filter_map(|listening| listening.socket.local_addr().ok()) {
+            info!("Listening on {address}.");
+        }
         self.generation += 1;
         let policy = Arc::new(policy);
         let taps = self.taps.clone();
-        let generation = Arc::new(generation::make(self.generation, &config, &policy, taps));
+        let generation = Arc::new(generation::make(self.generation, config, &policy, taps));
         let mut confirmed = Vec::new();
-        for inbox in &self.hub.inboxes {
+        for (inbox, opened) in self.hub.inboxes.iter().zip(copies) {
             let (done, is_done) = oneshot::channel();
             let (generation, policy) = (Arc::clone(&generation), Arc::clone(&policy));
-            inbox.push(Letter::Generation { generation, policy, done });
+            let new = NewGeneration { generation, policy, opened, done };
+            inbox.push(Letter::Generation(Box::new(new)));
             confirmed.push(is_done);
         }
         for is_done in confirmed {
             // A worker that ends instead needs no rules any more.
             let _ = is_done.await;
         }
-        self.config = config;
-        info!(generation = self.generation, "configuration reloaded");
         Ok(())
     }
 
-    /// Gives `config` the ports and connectors that are in force, and says so where it differs.
+    fn note_open(&mut self, listening: &[Listening]) -> std::io::Result<()> {
+        for Listening { name, socket } in listening {
+            let address = socket.local_addr()?;
+            match self.open.iter_mut().find(|(open, _)| open == name) {
+                Some((_, addresses)) => addresses.push(address),
+                None => self.open.push((name.clone(), vec![address])),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives `config` the connectors and workers that are in force, and says so where it differs.
     fn keep_fixed(&self, config: &mut Config) {
-        let mut listeners = Vec::new();
-        for running in &self.config.listeners {
-            let name = listener_name(running);
-            let position = config.listeners.iter().position(|new| listener_name(new) == name);
-            listeners.push(match position {
-                Some(position) => config.listeners.remove(position),
-                None => {
-                    warn!("listener {name} is gone from the configuration, it stays open until the next start");
-                    running.clone()
-                }
-            });
-        }
-        for new in &config.listeners {
-            warn!("{}: listener {} opens at the next start", new.origin, listener_name(new));
-        }
-        config.listeners = listeners;
         if !same_connectors(&self.config.connectors, &config.connectors)
             || self.config.kafka != config.kafka
         {
@@ -95,11 +161,13 @@ impl Reloader {
     }
 }
 
-/// Whether connectors are equal but for the lines they stand in.
+/// Whether connectors are equal but for the lines they stand in and their users' passwords, which
+/// the broker checks and the bridge does not know.
 fn same_connectors(old: &[Connector], new: &[Connector]) -> bool {
+    let user = |connector: &Connector| connector.user.as_ref().map(|user| user.name.clone());
     let same = |(old, new): (&Connector, &Connector)| {
         old.name == new.name
-            && old.user == new.user
+            && user(old) == user(new)
             && old.overrides == new.overrides
             && old.kind == new.kind
     };

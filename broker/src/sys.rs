@@ -35,6 +35,7 @@ impl Sys {
             started: Instant::now(),
             published: HashMap::new(),
             loads: Loads::default(),
+            clients_maximum: 0,
         };
         let thread = std::thread::Builder::new().name("sys".to_owned()).spawn(move || {
             crate::broker::or_abort(|| {
@@ -62,6 +63,8 @@ struct Publisher {
     /// What each topic said last; as many as are written below.
     published: HashMap<&'static str, String>,
     loads: Loads,
+    /// The most clients at the end of an interval.
+    clients_maximum: u64,
 }
 
 impl Publisher {
@@ -84,6 +87,9 @@ impl Publisher {
         let uptime = self.started.elapsed();
         self.publish("$SYS/broker/uptime", format!("{} seconds", uptime.as_secs()));
         let memory = self.hub.memory.used();
+        // The shards' own maxima need not have been at one time.
+        self.clients_maximum = self.clients_maximum.max(sum.shard.clients_connected);
+        sum.shard.clients_maximum = self.clients_maximum;
         for (topic, value) in counters(&sum, memory as u64) {
             self.publish(topic, value.to_string());
         }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use bytes::BytesMut;
+use midge_codec::Text;
 use midge_core::{ConnectionId, Generation, Now, Offer, Shard, ShardId};
 use tokio::task::{AbortHandle, LocalSet};
 
@@ -60,7 +61,7 @@ pub(crate) struct Worker {
     scheduled: Cell<bool>,
     stopping: Cell<bool>,
     /// The tasks that accept, to be ended when the worker stops.
-    acceptors: RefCell<Vec<AbortHandle>>,
+    acceptors: RefCell<Vec<(Text, AbortHandle)>>,
     /// Sockets that are being closed.
     closing: Cell<usize>,
     bytes_received: Cell<u64>,
@@ -125,8 +126,8 @@ impl Worker {
         self.stopping.get()
     }
 
-    pub(crate) fn add_acceptor(&self, acceptor: AbortHandle) {
-        self.acceptors.borrow_mut().push(acceptor);
+    pub(crate) fn add_acceptor(&self, listener: Text, acceptor: AbortHandle) {
+        self.acceptors.borrow_mut().push((listener, acceptor));
     }
 
     pub(crate) fn count_accepted(&self) {

@@ -38,10 +38,11 @@ impl Listening {
     /// Accepts on this worker's thread until the worker stops.
     pub(crate) fn serve(self, worker: &Rc<Worker>) -> io::Result<()> {
         let listener = TcpListener::from_std(self.socket)?;
+        let name = self.name.clone();
         let acceptor =
             Acceptor { worker: Rc::clone(worker), name: self.name, listener, spare: spare() };
         let task = tokio::task::spawn_local(acceptor.accept());
-        worker.add_acceptor(task.abort_handle());
+        worker.add_acceptor(name, task.abort_handle());
         Ok(())
     }
 }

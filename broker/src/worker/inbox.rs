@@ -10,6 +10,7 @@ use midge_codec::ReasonCode;
 use midge_core::{DutyId, Generation, Inject, PeerMessage, ShardId, TapId};
 use tokio::sync::{Notify, oneshot};
 
+use crate::listener::Listening;
 use crate::policy::Policy;
 use crate::worker::arrival::Arrival;
 use crate::worker::report::Report;
@@ -27,11 +28,22 @@ pub(crate) enum Letter {
     /// A rule of the bridge fills up, or drains.
     TapFull { tap: TapId, full: bool },
     /// A new configuration; the sender hears when it is in force.
-    Generation { generation: Arc<Generation>, policy: Arc<Policy>, done: oneshot::Sender<()> },
+    Generation(Box<NewGeneration>),
     /// Somebody wants to know what has been counted.
     Report(oneshot::Sender<Report>),
     /// Accept no more, tell every client, and end once their sockets are written.
     Shutdown,
+}
+
+/// A new configuration.
+pub(crate) struct NewGeneration {
+    pub(crate) generation: Arc<Generation>,
+    /// Listeners that are not in it are closed.
+    pub(crate) policy: Arc<Policy>,
+    /// Listeners that are new in it.
+    pub(crate) opened: Vec<Listening>,
+    /// Told when it is in force.
+    pub(crate) done: oneshot::Sender<()>,
 }
 
 /// A worker's inbox.

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use midge_codec::ReasonCode;
 use midge_core::{Attach, ConnectionId, In, Now};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
+use crate::listener::Listening;
 use crate::logging::CONNECTION;
 use crate::worker::Worker;
 use crate::worker::arrival::Arrival;
 use crate::worker::connection::{Connection, Reader};
-use crate::worker::inbox::Letter;
+use crate::worker::inbox::{Letter, NewGeneration};
+
 use crate::worker::report::Report;
 
 impl Worker {
@@ -36,9 +38,11 @@ impl Worker {
             Letter::Inject(inject) => feed(In::Inject(inject)),
             Letter::DutyDone { duty, reason } => feed(In::DutyDone { duty, reason }),
             Letter::TapFull { tap, full } => feed(In::TapFull { tap, full }),
-            Letter::Generation { generation, policy, done } => {
+            Letter::Generation(new) => {
+                let NewGeneration { generation, policy, opened, done } = *new;
                 feed(In::Generation(generation));
                 self.policy.replace(policy);
+                self.change_listeners(opened);
                 self.judge_logins(now);
                 // Nobody listens any more when the reload was given up.
                 let _ = done.send(());
@@ -48,7 +52,7 @@ impl Worker {
             }
             Letter::Shutdown => {
                 self.stopping.set(true);
-                for acceptor in self.acceptors.take() {
+                for (_, acceptor) in self.acceptors.take() {
                     acceptor.abort();
                 }
                 feed(In::Shutdown);
@@ -111,6 +115,24 @@ impl Worker {
         // TLS may still have session tickets to send.
         self.dirty.borrow_mut().push(connection.id);
         tokio::task::spawn_local(Reader { worker: Rc::clone(self), connection });
+    }
+
+    /// Closes listeners that the policy does not know any more, and opens new ones.
+    fn change_listeners(self: &Rc<Self>, opened: Vec<Listening>) {
+        let policy = self.policy();
+        self.acceptors.borrow_mut().retain(|(name, acceptor)| {
+            let stays = policy.listener(name).is_some();
+            if !stays {
+                acceptor.abort();
+            }
+            stays
+        });
+        for listening in opened {
+            let name = listening.name.clone();
+            if let Err(error) = listening.serve(self) {
+                error!(listener = %name, %error, "not served by this worker");
+            }
+        }
     }
 
     /// Closes clients that could not log in any more as they did.
