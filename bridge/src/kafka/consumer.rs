@@ -224,7 +224,7 @@ impl Reader {
         for (code, why) in self.callbacks.take_errors() {
             debug!(error = %why, "librdkafka");
             if verdict::is_away(code) {
-                self.pulse.doubt(now, why);
+                self.pulse.doubt(now, code, why);
             } else if code != Code::PartitionEOF {
                 self.sink.health.trouble(&why);
             }

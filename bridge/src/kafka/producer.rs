@@ -362,7 +362,7 @@ impl Feeder {
         for (code, why) in errors {
             debug!(error = %why, "librdkafka");
             if verdict::is_away(code) {
-                self.pulse.doubt(now, why);
+                self.pulse.doubt(now, code, why);
             } else {
                 self.lanes.iter().for_each(|lane| lane.source.health.trouble(&why));
             }

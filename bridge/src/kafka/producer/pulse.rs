@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use rdkafka::error::RDKafkaErrorCode as Code;
+
 /// How long records may wait for an acknowledgement before Kafka counts as slow.
 const SLOW: Duration = Duration::from_secs(5);
 /// How long a doubt may last before Kafka counts as away.
@@ -42,11 +44,13 @@ impl Pulse {
         self.doubt = None;
     }
 
-    /// A client complains that Kafka is away.
-    pub(in crate::kafka) fn doubt(&mut self, now: Instant, why: String) {
+    /// A client complains that Kafka is away. That all brokers are down is only the sum of
+    /// complaints that say more.
+    pub(in crate::kafka) fn doubt(&mut self, now: Instant, code: Code, why: String) {
         match &mut self.doubt {
+            None => self.doubt = Some((now, why)),
+            Some(_) if code == Code::AllBrokersDown => {}
             Some((_, last)) => *last = why,
-            doubt => *doubt = Some((now, why)),
         }
     }
 
@@ -112,9 +116,10 @@ mod tests {
     fn a_complaint_counts_only_when_no_answer_follows() {
         let start = Instant::now();
         let mut pulse = Pulse::new(start);
-        pulse.doubt(start, "down".to_owned());
+        pulse.doubt(start, Code::Resolve, "no such host".to_owned());
+        pulse.doubt(start, Code::AllBrokersDown, "1/1 brokers are down".to_owned());
         assert_eq!(pulse.lost(start + DOUBT / 2, false), None);
-        assert_eq!(pulse.lost(start + DOUBT, false).as_deref(), Some("down"));
+        assert_eq!(pulse.lost(start + DOUBT, false).as_deref(), Some("no such host"));
         pulse.beat(start + DOUBT);
         assert_eq!(pulse.lost(start + DOUBT * 2, false), None);
     }
@@ -134,7 +139,7 @@ mod tests {
         let start = Instant::now();
         let mut pulse = Pulse::new(start);
         assert!(!pulse.wants_probe(start + PROBE_EVERY, false), "no doubt");
-        pulse.doubt(start, "down".to_owned());
+        pulse.doubt(start, Code::AllBrokersDown, "down".to_owned());
         assert!(!pulse.wants_probe(start + PROBE_EVERY, true), "an acknowledgement will tell");
         assert!(pulse.wants_probe(start + PROBE_EVERY, false));
         assert!(!pulse.wants_probe(start + PROBE_EVERY, false), "asked just now");
