@@ -28,6 +28,7 @@ fn limits(config: &Config) -> Limits {
     let defaults = Limits::default();
     Limits {
         max_inflight: given.max_inflight_messages,
+        max_inflight_bytes: given.max_inflight_bytes.unwrap_or(0),
         max_queued_messages: given.max_queued_messages.unwrap_or(0),
         max_queued_bytes: given.max_queued_bytes.unwrap_or(0),
         queue_qos0: given.queue_qos0_messages,

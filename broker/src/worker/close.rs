@@ -13,6 +13,9 @@ use crate::worker::connection::Connection;
 /// How long a client that is being closed has to take its last bytes and close its own side.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// The same when the broker stops: who waits for it to end waits for the slowest client.
+const LINGER_STOPPING: Duration = Duration::from_secs(1);
+
 impl Worker {
     /// The socket is at its end or broken.
     pub(super) fn lost(&self, connection: &Connection, error: Option<&std::io::Error>) {
@@ -46,12 +49,13 @@ impl Worker {
         self.forget(&connection);
         let Some(mut transport) = transport else { return };
         self.closing.set(self.closing.get() + 1);
+        let linger = if self.is_stopping() { LINGER_STOPPING } else { LINGER };
         let worker = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let mut output = output.unwrap_or_default();
             let mut sent = 0;
             // Whether it went well is the peer's concern alone.
-            let _ = tokio::time::timeout(LINGER, async {
+            let _ = tokio::time::timeout(linger, async {
                 transport.write_all(&mut output, &mut sent).await?;
                 transport.shutdown().await
             })
