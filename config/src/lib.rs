@@ -26,7 +26,7 @@ pub use reference::markdown;
 pub use resolved::{
     Ack, Authentication, BindAddress, CertificateUsername, ClientProperties, Config, Connector,
     ConnectorKind, Kafka, Limits, Listener, Log, LogDestination, LogFormat, LogTimestamp, LogTypes,
-    MqttUser, Oauth, OffsetReset, Persistence, SinkConnector, SocketDomain, SourceConnector, Tls,
-    TlsVersion, Tombstones,
+    MAX_WORKERS, MqttUser, Oauth, OffsetReset, Persistence, SinkConnector, SocketDomain,
+    SourceConnector, Tls, TlsVersion, Tombstones,
 };
 pub use secret::Secret;

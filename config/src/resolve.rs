@@ -9,7 +9,7 @@ use std::num::NonZero;
 
 use crate::draft::Draft;
 use crate::error::ConfigError;
-use crate::resolved::{Config, Log, LogDestination, LogTimestamp, LogTypes};
+use crate::resolved::{Config, Log, LogDestination, LogTimestamp, LogTypes, MAX_WORKERS};
 
 /// Resolves a draft; `ports` and `verbose` come from the command line.
 pub(crate) fn resolve(
@@ -47,7 +47,12 @@ pub(crate) fn resolve(
         sys_interval: draft.broker.sys_interval,
         user: draft.broker.user,
         pid_file: draft.broker.pid_file,
-        workers: if draft.broker.workers == 0 { cores } else { draft.broker.workers },
+        workers: match draft.broker.workers {
+            // The other half is for the kernel's network work, Kafka's threads and hashing: a second
+            // worker on two cores costs more per message than it brings.
+            0 => cores.div_ceil(2).min(MAX_WORKERS),
+            workers => workers,
+        },
         connection_messages: draft.broker.connection_messages,
         set_tcp_nodelay: draft.broker.set_tcp_nodelay,
         kafka,

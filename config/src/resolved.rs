@@ -24,6 +24,9 @@ pub use log::{Log, LogDestination, LogFormat, LogTimestamp, LogTypes};
 
 use crate::error::Notice;
 
+/// The most workers there can be: sets of shards are the bits of a `u64`.
+pub const MAX_WORKERS: usize = 64;
+
 /// Everything the program was told, with nothing left to interpret.
 ///
 /// It has no `Debug` because it holds secrets.
@@ -43,7 +46,7 @@ pub struct Config {
     pub user: Option<String>,
     /// The file the process id is written to.
     pub pid_file: Option<PathBuf>,
-    /// Worker threads, a shard each; at least 1.
+    /// Worker threads, a shard each; 1 to [`MAX_WORKERS`].
     pub workers: usize,
     /// Log a line when a client connects and when it goes.
     pub connection_messages: bool,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Setting, Take};
 use crate::draft::{BrokerDraft, LogDraft};
-use crate::resolved::{Limits, LogDestination, LogFormat, LogTypes, Persistence};
+use crate::resolved::{Limits, LogDestination, LogFormat, LogTypes, MAX_WORKERS, Persistence};
 
 /// The largest packet MQTT can carry: fixed header, length and 268,435,455 bytes.
 const LARGEST_PACKET: i64 = 268_435_460;
@@ -30,9 +30,9 @@ pub(crate) static BROKER: &[Setting<BrokerDraft>] = &[
     Setting {
         key: "workers",
         directive: None,
-        default: "0: one for each core",
+        default: "0: one for every two cores",
         meaning: "Worker threads; each owns a share of the sessions.",
-        take: Take::Int(0..=1024, |broker, count| broker.workers = count as usize),
+        take: Take::Int(0..=MAX_WORKERS as i64, |broker, count| broker.workers = count as usize),
     },
     Setting {
         key: "sys_interval",
