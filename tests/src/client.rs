@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use std::num::NonZeroU16;
 
 use midge_codec::{
-    Ack, Connack, Disconnect, DisconnectProperties, Packet, PacketId, ProtocolVersion, Publish, QoS,
-    ReasonCode, Subscribe, SubscribeProperties, SubscriptionOptions, TopicFilter, Unsubscribe,
+    Ack, Connack, Disconnect, DisconnectProperties, Packet, PacketId, ProtocolVersion, Publish,
+    QoS, ReasonCode, Subscribe, SubscribeProperties, SubscriptionOptions, TopicFilter, Unsubscribe,
 };
 
 use crate::{Outgoing, QOS0, QOS2, Raw, filter, options};
@@ -260,6 +260,13 @@ impl Client {
     #[track_caller]
     pub fn closed(&mut self) -> Vec<Packet> {
         while let Some(packet) = self.connection.packet(self.version) {
+            // [MQTT-3.14.4-1]: a DISCONNECT is the last word.
+            let last = self.waiting.back();
+            assert!(!matches!(last, Some(Packet::Disconnect(_))), "{packet:?} after a DISCONNECT");
+            if let Packet::Disconnect(Disconnect { properties: Some(properties), .. }) = &packet {
+                // [MQTT-3.14.2-2]
+                assert_eq!(properties.session_expiry_interval, None, "in a DISCONNECT of a server");
+            }
             self.waiting.push_back(packet);
         }
         self.waiting.drain(..).collect()
@@ -291,10 +298,7 @@ impl Client {
 
     /// Waits for the next packet that `pick` takes, or for the end of the connection.
     #[track_caller]
-    pub fn closed_or<T>(
-        &mut self,
-        mut pick: impl FnMut(&Packet) -> Option<T>,
-    ) -> Option<T> {
+    pub fn closed_or<T>(&mut self, mut pick: impl FnMut(&Packet) -> Option<T>) -> Option<T> {
         while let Some(packet) = self.connection.packet(self.version) {
             if let Some(picked) = pick(&packet) {
                 return Some(picked);

@@ -3,9 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use midge_codec::{
-    Connack, Connect, ConnectProperties, Packet, ProtocolVersion, ReasonCode, Will,
-};
+use midge_codec::{Connack, Connect, ConnectProperties, Packet, ProtocolVersion, ReasonCode, Will};
 
 use crate::{Client, Raw, text};
 

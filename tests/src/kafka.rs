@@ -162,7 +162,11 @@ impl Kafka {
     /// Every record a topic has now, one a line as `format` says (`kcat -f`).
     #[track_caller]
     pub fn records(&self, topic: &str, format: &str) -> Records {
-        let read = kcat(&self.bootstrap, &["-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", format], "");
+        let read = kcat(
+            &self.bootstrap,
+            &["-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", format],
+            "",
+        );
         read.stdout.lines().map(str::to_owned).collect()
     }
 

@@ -25,7 +25,9 @@ pub use client::Client;
 pub use deadline::{DEADLINE, eventually, until};
 pub use dial::Dial;
 pub use kafka::{Kafka, Records, kcat};
-pub use message::{Outgoing, QOS0, QOS1, QOS2, VERSIONS, filter, message, options, text, topic, will};
+pub use message::{
+    Outgoing, QOS0, QOS1, QOS2, VERSIONS, filter, message, options, text, topic, will,
+};
 pub use midge::{Daemon, Midge, Refusal, Setup};
 pub use mosquitto::{Publisher, Subscriber, mosquitto_passwd};
 pub use process::{Output, binary, output, repository, run};

@@ -4,8 +4,8 @@ use std::num::{NonZeroU16, NonZeroU32};
 
 use bytes::Bytes;
 use midge_codec::{
-    ProtocolVersion, Publish, PublishProperties, QoS, RetainHandling, SubscriptionOptions, Text, TopicFilter, TopicName, Will,
-    WillProperties,
+    ProtocolVersion, Publish, PublishProperties, QoS, RetainHandling, SubscriptionOptions, Text,
+    TopicFilter, TopicName, Will, WillProperties,
 };
 
 /// At most once.

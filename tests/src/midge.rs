@@ -387,8 +387,7 @@ fn loopback(port: u16) -> SocketAddr {
 
 /// Ports nobody listens on now, chosen by the system.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    let sockets: [TcpListener; N] = std::array::from_fn(|_| {
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port")
-    });
+    let sockets: [TcpListener; N] =
+        std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
     sockets.map(|socket| socket.local_addr().expect("address").port())
 }

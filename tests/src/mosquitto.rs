@@ -100,7 +100,8 @@ impl Subscriber {
         // Its standard output is a pipe, which libc would fill before it passes anything on.
         let mut command = Command::new("stdbuf");
         command.args(["-oL", "mosquitto_sub"]).args(arguments.iter().copied().flatten());
-        let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let spawned =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut process = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let lines = collect(process.stdout.take().expect("piped"));
         let errors = collect(process.stderr.take().expect("piped"));
@@ -110,7 +111,9 @@ impl Subscriber {
     /// Waits until it has printed this line.
     #[track_caller]
     pub fn prints(&self, line: &str) {
-        eventually(&format!("mosquitto_sub prints {line:?}"), || self.has_printed(line).then_some(()));
+        eventually(&format!("mosquitto_sub prints {line:?}"), || {
+            self.has_printed(line).then_some(())
+        });
     }
 
     /// Whether it has printed this line already.
@@ -121,7 +124,8 @@ impl Subscriber {
     /// What it printed so far, but for its own remarks.
     pub fn printed(&self) -> Vec<String> {
         let lines = self.lines.lock().expect("lines");
-        let remark = |line: &&String| line.starts_with("Client ") || line.starts_with("Subscribed ");
+        let remark =
+            |line: &&String| line.starts_with("Client ") || line.starts_with("Subscribed ");
         lines.iter().filter(|line| !remark(line)).cloned().collect()
     }
 

@@ -42,7 +42,8 @@ pub fn binary() -> PathBuf {
         return PathBuf::from(path);
     }
     let test = std::env::current_exe().expect("path of the test");
-    let found = test.ancestors().map(|directory| directory.join("midge")).find(|path| path.is_file());
+    let found =
+        test.ancestors().map(|directory| directory.join("midge")).find(|path| path.is_file());
     found.expect("no midge beside the tests: cargo build -p midge comes first")
 }
 

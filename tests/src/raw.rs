@@ -27,7 +27,8 @@ impl Raw {
     /// When nobody takes it.
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Raw {
-        let socket = TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+        let socket =
+            TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}"));
         socket.set_read_timeout(Some(DEADLINE)).expect("read timeout");
         socket.set_write_timeout(Some(DEADLINE)).expect("write timeout");
         socket.set_nodelay(true).expect("TCP_NODELAY");

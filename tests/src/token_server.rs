@@ -85,7 +85,8 @@ impl Tokens {
                     ("400 Bad Request", json!({"error": "unsupported_grant_type"}))
                 } else if knows(header("authorization").as_deref(), &form) {
                     let token = self.token();
-                    let answer = json!({"access_token": token, "token_type": "Bearer", "expires_in": 300});
+                    let answer =
+                        json!({"access_token": token, "token_type": "Bearer", "expires_in": 300});
                     ("200 OK", answer)
                 } else {
                     ("401 Unauthorized", json!({"error": "invalid_client"}))
@@ -114,7 +115,8 @@ impl Tokens {
     }
 
     fn token(&self) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock past 1970").as_secs();
+        let now =
+            SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock past 1970").as_secs();
         let head = json!({"alg": "RS256", "typ": "JWT", "kid": "tests"});
         let claims = json!({
             "iss": self.issuer, "sub": "midge", "aud": "kafka", "scope": "kafka",
@@ -128,7 +130,9 @@ impl Tokens {
         );
         let mut signature = vec![0; self.key.public_modulus_len()];
         let random = SystemRandom::new();
-        self.key.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature).expect("signature");
+        self.key
+            .sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature)
+            .expect("signature");
         format!("{signed}.{}", encode(&signature))
     }
 }

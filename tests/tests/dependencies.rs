@@ -105,7 +105,10 @@ fn dependencies_point_one_way() {
     for (position, (name, allowed)) in ARROWS.iter().enumerate() {
         for target in *allowed {
             let place = ARROWS.iter().position(|(name, _)| name == target);
-            assert!(place.expect("a crate of ours") < position, "{name} -> {target} points upwards");
+            assert!(
+                place.expect("a crate of ours") < position,
+                "{name} -> {target} points upwards"
+            );
         }
     }
     for manifest in manifests().values() {
@@ -121,7 +124,11 @@ fn tests_of_a_crate_do_not_reach_above_it() {
     let order = |name: &str| ARROWS.iter().position(|(listed, _)| *listed == name).expect("listed");
     for manifest in manifests().values() {
         for target in ours(&manifest.development) {
-            assert!(order(target) <= order(&manifest.name), "{} tests with {target}", manifest.name);
+            assert!(
+                order(target) <= order(&manifest.name),
+                "{} tests with {target}",
+                manifest.name
+            );
         }
     }
 }

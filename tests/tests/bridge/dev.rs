@@ -45,7 +45,7 @@ fn what_it_prints_to_type_works_in_another_terminal() {
     let subscriber = Subscriber::new(&midge, &["-t", "kafka/#", "-v"]);
     output(Command::new("sh").args(["-c", &produce]), "").success();
     subscriber.prints("kafka/commands water the plants");
-    midge.says(&["Kafka -> MQTT", "kafka/commands", "1 out, 1 in"]);
+    midge.says(&["Kafka -> MQTT", "kafka/commands", "2 out, 2 in"]);
 }
 
 #[test]

@@ -110,8 +110,7 @@ fn no_message_is_lost_and_order_is_kept_while_kafka_is_stopped_and_started() {
     assert_eq!(topics.len(), PUBLISHERS * TOPICS_EACH);
     for (topic, numbers) in topics {
         let index: usize = topic[topic.len() - 1..].parse().expect("a number");
-        let expected: Vec<usize> =
-            (0..(MESSAGES_EACH - index).div_ceil(TOPICS_EACH)).collect();
+        let expected: Vec<usize> = (0..(MESSAGES_EACH - index).div_ceil(TOPICS_EACH)).collect();
         // The producer is idempotent: neither gaps nor doubles nor one before its turn.
         assert!(numbers == expected, "{topic}: {} of {}", numbers.len(), expected.len());
     }

@@ -43,7 +43,8 @@ fn is_refused(name: &str, bootstrap: &str, settings: &str, said: &str) {
     client.publish(message("plain", "served"));
     client.expect("plain", "served");
     let unread = client.unread();
-    let acknowledged = |packet: &Packet| matches!(packet, Packet::Puback(ack) if ack.packet_id == held);
+    let acknowledged =
+        |packet: &Packet| matches!(packet, Packet::Puback(ack) if ack.packet_id == held);
     assert!(!unread.iter().any(acknowledged), "{unread:?}");
     assert_eq!(Kafka::shared().records(name, "%s\n"), [""; 0]);
     // Whatever was tried, it is not told.

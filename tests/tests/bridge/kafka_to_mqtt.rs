@@ -1,7 +1,8 @@
 //! Kafka to MQTT: which record becomes which message, and what a restart loses: nothing.
 
 use midge_tests::{
-    Kafka, Outgoing, QOS0, QOS1, QOS2, Setup, Subscriber, eventually, kcat, message, mosquitto_passwd,
+    Kafka, Outgoing, QOS0, QOS1, QOS2, Setup, Subscriber, eventually, kcat, message,
+    mosquitto_passwd,
 };
 
 use crate::bridged;
@@ -47,6 +48,20 @@ fn records_arrive_at_the_qos_and_with_the_retain_of_their_rule() {
 }
 
 #[test]
+fn a_topic_made_after_the_start_is_found() {
+    let midge = bridged(
+        "[connectors.later]\ntype = \"sink\"\nkafka_topics = [\"later\"]\nmqtt_topic = \"later\"\n",
+    )
+    .start();
+    let mut client = midge.client("c");
+    client.subscribe("later", QOS1);
+    // It has looked for the topic and not found it.
+    midge.says(&["later", "not available"]);
+    Kafka::shared().produce("later", "k:in the end\n");
+    client.expect("later", "in the end");
+}
+
+#[test]
 fn records_keep_their_order() {
     let midge = bridged(
         "[connectors.sequence]\ntype = \"sink\"\nkafka_topics = [\"sequence\"]\n\
@@ -78,7 +93,9 @@ fn a_record_without_a_value_is_skipped_or_clears_what_is_retained() {
         late.subscribe(topic, QOS0);
         !late.unread().is_empty()
     };
-    eventually("both are retained", || (retained("state/lamp") && retained("keep/lamp")).then_some(()));
+    eventually("both are retained", || {
+        (retained("state/lamp") && retained("keep/lamp")).then_some(())
+    });
     // -Z: an empty value is none.
     kcat(kafka.bootstrap(), &["-P", "-t", "state", "-K", ":", "-Z"], "lamp:\n").success();
     eventually("one is cleared", || (!retained("state/lamp")).then_some(()));

@@ -6,6 +6,7 @@ use crate::bridged;
 
 #[test]
 fn a_message_does_not_go_in_a_circle() {
+    Kafka::shared().create_topic("circle", 1);
     let midge = bridged(
         "[connectors.out]\ntype = \"source\"\nmqtt_filters = \"circle/#\"\nkafka_topic = \"circle\"\n\
          key = \"k\"\n\n\
@@ -27,6 +28,7 @@ fn a_message_does_not_go_in_a_circle() {
 
 #[test]
 fn two_brokers_on_the_same_topics_pass_each_message_once() {
+    Kafka::shared().create_topic("shared", 1);
     let connectors = |name: &str| {
         format!(
             "[connectors.out-{name}]\ntype = \"source\"\nmqtt_filters = \"shared/#\"\n\

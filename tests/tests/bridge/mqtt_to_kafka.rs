@@ -75,9 +75,14 @@ fn headers_tell_where_a_record_comes_from() {
     client.publish(publish);
     let kafka = Kafka::shared();
     let headers = kafka.records("headers", "%h\n");
-    for part in
-        ["mqtt.topic=headers/x", "mqtt.client.id=sensor-7", "mqtt.qos=1", "mqtt.retain=true", "unit=°C", "unit=K"]
-    {
+    for part in [
+        "mqtt.topic=headers/x",
+        "mqtt.client.id=sensor-7",
+        "mqtt.qos=1",
+        "mqtt.retain=true",
+        "unit=°C",
+        "unit=K",
+    ] {
         assert!(headers[0].contains(part), "{part} is not in {headers:?}");
     }
     assert!(!kafka.records("bare", "%h\n")[0].contains("mqtt.topic"));
@@ -204,8 +209,10 @@ fn order_is_kept_for_each_mqtt_topic() {
         let prefix = format!("ordered/{topic} ");
         let numbers: Vec<&str> =
             records.iter().filter_map(|record| record.strip_prefix(&prefix)).collect();
-        let expected: Vec<String> =
-            (0..1000).filter(|number| number % 5 == topic).map(|number| number.to_string()).collect();
+        let expected: Vec<String> = (0..1000)
+            .filter(|number| number % 5 == topic)
+            .map(|number| number.to_string())
+            .collect();
         assert_eq!(numbers, expected);
     }
 }
@@ -229,7 +236,9 @@ fn an_unreachable_kafka_holds_back_acknowledgements_of_its_own_rules_alone() {
     assert!(!client.publish(message("none/of/kafka", "x").qos(QOS2)).is_error());
     assert_eq!(client.subscribe("safe", QOS0), ReasonCode::Success);
     let acknowledged = |packet: &Packet| match packet {
-        Packet::Puback(ack) | Packet::Pubrec(ack) => ack.packet_id == held || ack.packet_id == held2,
+        Packet::Puback(ack) | Packet::Pubrec(ack) => {
+            ack.packet_id == held || ack.packet_id == held2
+        }
         _ => false,
     };
     let unread = client.unread();

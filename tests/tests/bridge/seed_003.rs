@@ -66,14 +66,33 @@ fn hello_world(midge: &Midge) {
     let port = midge.port(1).to_string();
     let port = port.as_str();
     let subscriber = Subscriber::exactly(&[
-        "-h", "localhost", "-p", port, "-v", "-t", "mosquitto_main_topic", "-u", "mosquitto", "-P",
+        "-h",
+        "localhost",
+        "-p",
+        port,
+        "-v",
+        "-t",
+        "mosquitto_main_topic",
+        "-u",
+        "mosquitto",
+        "-P",
         "mosquitto",
     ]);
     // A person would wait until the other terminal is ready, and try again when it was not.
     eventually("the message in the other terminal", || {
         let arguments = [
-            "-h", "localhost", "-p", port, "-t", "mosquitto_main_topic", "-u", "mosquitto", "-P",
-            "mosquitto", "-m", "Hello world!",
+            "-h",
+            "localhost",
+            "-p",
+            port,
+            "-t",
+            "mosquitto_main_topic",
+            "-u",
+            "mosquitto",
+            "-P",
+            "mosquitto",
+            "-m",
+            "Hello world!",
         ];
         midge_tests::run("mosquitto_pub", &arguments).success();
         subscriber.has_printed("mosquitto_main_topic Hello world!").then_some(())

@@ -35,7 +35,9 @@ fn rumqttc_publishes_and_subscribes_at_every_qos() {
     for (number, qos) in
         [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce].into_iter().enumerate()
     {
-        client.publish(format!("rumqttc/{number}"), qos, false, number.to_string()).expect("queued");
+        client
+            .publish(format!("rumqttc/{number}"), qos, false, number.to_string())
+            .expect("queued");
         let (topic, payload, received) = pick(&mut connection, |packet| match packet {
             Packet::Publish(publish) => Some((publish.topic, publish.payload, publish.qos)),
             _ => None,
@@ -49,14 +51,17 @@ fn rumqttc_publishes_and_subscribes_at_every_qos() {
 #[test]
 fn rumqttc_and_the_programs_of_mosquitto_understand_each_other() {
     let midge = Midge::start("");
-    let subscriber = Subscriber::new(&midge, &["-V", "mqttv5", "-v", "-q", "1", "-t", "to/mosquitto"]);
+    let subscriber =
+        Subscriber::new(&midge, &["-V", "mqttv5", "-v", "-q", "1", "-t", "to/mosquitto"]);
     let (client, mut connection) = rumqttc(&midge, "rumqttc");
     client.subscribe("to/rumqttc", QoS::AtLeastOnce).expect("queued");
     pick(&mut connection, |packet| matches!(packet, Packet::SubAck(_)).then_some(()));
     client.publish("to/mosquitto", QoS::AtLeastOnce, false, "from rumqttc").expect("queued");
     pick(&mut connection, |packet| matches!(packet, Packet::PubAck(_)).then_some(()));
     subscriber.prints("to/mosquitto from rumqttc");
-    Publisher::new(&midge).arguments(&["-t", "to/rumqttc", "-m", "from mosquitto", "-q", "2"]).succeeds();
+    Publisher::new(&midge)
+        .arguments(&["-t", "to/rumqttc", "-m", "from mosquitto", "-q", "2"])
+        .succeeds();
     let payload = pick(&mut connection, |packet| match packet {
         Packet::Publish(publish) => Some(publish.payload),
         _ => None,

@@ -19,9 +19,7 @@ fn connect(name: &str, level: u8, flags: u8, rest: &[u8]) -> Vec<u8> {
 #[test]
 fn every_version_is_accepted_under_its_own_name() {
     let midge = Midge::start("");
-    for (name, level, properties) in
-        [("MQIsdp", 3, &[][..]), ("MQTT", 4, &[]), ("MQTT", 5, &[0])]
-    {
+    for (name, level, properties) in [("MQIsdp", 3, &[][..]), ("MQTT", 4, &[]), ("MQTT", 5, &[0])] {
         let mut raw = midge.raw();
         raw.send_bytes(&connect(name, level, 0x02, &[properties, &[0, 1, b'c']].concat()));
         let answer = raw.bytes(4);
@@ -61,7 +59,8 @@ fn a_connection_that_begins_with_another_packet_is_closed() {
     let pingreq = [0xc0, 0x00];
     let publish = [0x30, 0x04, 0x00, 0x01, b't', b'x'];
     let subscribe = [0x82, 0x06, 0x00, 0x01, 0x00, 0x01, b't', 0x00];
-    for packet in [&pingreq[..], &publish, &subscribe, &[0xe0, 0x00], &[0x00, 0x00], &[0xf0, 0x00]] {
+    for packet in [&pingreq[..], &publish, &subscribe, &[0xe0, 0x00], &[0x00, 0x00], &[0xf0, 0x00]]
+    {
         let mut raw = midge.raw();
         raw.send_bytes(packet);
         // [MQTT-3.1.0-1], [MQTT-3.14.0-1]: no DISCONNECT either, there was no CONNACK.

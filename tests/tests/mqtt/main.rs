@@ -1,7 +1,7 @@
 //! The protocol on the wire, clause by clause; `conformance.toml` says which test holds which.
 
-mod connect;
 mod clients;
+mod connect;
 mod flow_control;
 mod keep_alive;
 mod malformed;

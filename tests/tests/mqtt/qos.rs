@@ -17,7 +17,11 @@ fn refusing(packet_id: PacketId) -> Ack {
     Ack { packet_id, reason: ReasonCode::UnspecifiedError, properties: None }
 }
 
-fn pair(midge: &Midge, version: midge_codec::ProtocolVersion, qos: midge_codec::QoS) -> [Client; 2] {
+fn pair(
+    midge: &Midge,
+    version: midge_codec::ProtocolVersion,
+    qos: midge_codec::QoS,
+) -> [Client; 2] {
     let mut subscriber = midge.dial(version, "subscriber").connect();
     subscriber.subscribe("t", qos);
     [midge.dial(version, "publisher").connect(), subscriber]
@@ -199,6 +203,30 @@ fn unacknowledged_pubrel_is_resent_after_reconnect_and_the_publish_is_not() {
         let mut subscriber = midge.dial(version, &name).persistent().connect();
         assert_eq!(subscriber.unread(), []);
     }
+}
+
+#[test]
+fn a_message_of_qos_2_that_was_sent_does_not_expire() {
+    let midge = Midge::start("");
+    let mut subscriber = midge.v5("slow").persistent().connect();
+    subscriber.subscribe("t", QOS2);
+    let publish = message("t", "brief").qos(QOS2);
+    let publish = publish.with(|set| set.message_expiry_interval = Some(1));
+    midge.client("publisher").publish(publish);
+    let first = subscriber.message();
+    subscriber.vanish();
+    // A will that is delayed longer than the message lives says when its time is over.
+    let mut watcher = midge.client("watcher");
+    watcher.subscribe("clock", QOS0);
+    let mut clock = midge_tests::will("clock", "x");
+    clock.properties.will_delay_interval = Some(2);
+    midge.v5("clock").persistent().will(clock).connect().vanish();
+    watcher.expect("clock", "x");
+    let mut subscriber = midge.v5("slow").persistent().connect();
+    // [MQTT-4.3.3-7], [MQTT-4.3.3-13]
+    let again = subscriber.message();
+    assert_eq!((again.packet_id, again.dup), (first.packet_id, true));
+    subscriber.acknowledge(&again);
 }
 
 #[test]

@@ -4,7 +4,12 @@ use midge_codec::{Packet, ReasonCode};
 use midge_tests::{Midge, Outgoing, QOS0, QOS1, VERSIONS, message};
 
 /// Subscribes to `filter`, publishes to `topics` and to the end; returns those that came.
-fn matched(midge: &Midge, version: midge_codec::ProtocolVersion, filter: &str, topics: &[&str]) -> Vec<String> {
+fn matched(
+    midge: &Midge,
+    version: midge_codec::ProtocolVersion,
+    filter: &str,
+    topics: &[&str],
+) -> Vec<String> {
     let mut subscriber = midge.dial(version, "subscriber").connect();
     subscriber.subscribe("end/of/the/test", QOS1);
     assert!(!subscriber.subscribe(filter, QOS1).is_error(), "{filter}");
@@ -27,8 +32,16 @@ fn matched(midge: &Midge, version: midge_codec::ProtocolVersion, filter: &str, t
 fn wildcards_match_levels() {
     let midge = Midge::start("");
     let topics = [
-        "sport", "sport/", "/sport", "sport/tennis", "sport/tennis/p1", "sport/tennis/p1/score",
-        "sport//p1", "/", "//", "a/sport",
+        "sport",
+        "sport/",
+        "/sport",
+        "sport/tennis",
+        "sport/tennis/p1",
+        "sport/tennis/p1/score",
+        "sport//p1",
+        "/",
+        "//",
+        "a/sport",
     ];
     for version in VERSIONS {
         for (filter, expected) in [

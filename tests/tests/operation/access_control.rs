@@ -52,7 +52,10 @@ fn a_denied_publish_is_answered_as_each_version_can_and_not_carried_out() {
         assert_eq!(bob.publish(message("home/window", "x")), ReasonCode::Success);
         assert_eq!(bob.publish(message("home/window", "x").qos(QOS1)), denied, "{version:?}");
         assert_eq!(bob.publish(message("home/window", "x").qos(QOS2)), denied, "{version:?}");
-        assert_eq!(bob.publish(message("home/door", "x").retained().qos(QOS2)), ReasonCode::Success);
+        assert_eq!(
+            bob.publish(message("home/door", "x").retained().qos(QOS2)),
+            ReasonCode::Success
+        );
         watcher.expect("home/door", "x");
     }
 }
@@ -101,7 +104,9 @@ fn delivery_is_filtered_by_the_right_to_read() {
         let mut alice = midge.dial(version, "alice").user("alice", "secret").connect();
         alice.subscribe("home/#", QOS1);
         alice.subscribe("public/#", QOS1);
-        for (topic, payload) in [("home/safe/code", "1234"), ("home/door", "open"), ("public/x", "y")] {
+        for (topic, payload) in
+            [("home/safe/code", "1234"), ("home/door", "open"), ("public/x", "y")]
+        {
             watcher.publish(message(topic, payload).qos(QOS1));
         }
         alice.expect("home/door", "open");
@@ -190,8 +195,9 @@ fn an_empty_acl_file_denies_everything() {
 
 #[test]
 fn deny_beats_allow_wherever_it_stands() {
-    let (midge, mut watcher) =
-        watched("user alice\ntopic deny a/b\ntopic readwrite a/#\nuser bob\ntopic readwrite a/#\ntopic deny a/b\n");
+    let (midge, mut watcher) = watched(
+        "user alice\ntopic deny a/b\ntopic readwrite a/#\nuser bob\ntopic readwrite a/#\ntopic deny a/b\n",
+    );
     for user in ["alice", "bob"] {
         let mut client = midge.client_of(user, "secret");
         assert_eq!(client.publish(message("a/b", "x").qos(QOS1)), ReasonCode::NotAuthorized);
@@ -204,7 +210,9 @@ fn deny_beats_allow_wherever_it_stands() {
 fn a_will_is_published_only_where_its_client_may() {
     let (midge, mut watcher) = watched(ACL);
     for version in VERSIONS {
-        for (topic, allowed) in [("home/window", false), ("$SYS/broker/x", false), ("home/door", true)] {
+        for (topic, allowed) in
+            [("home/window", false), ("$SYS/broker/x", false), ("home/door", true)]
+        {
             let dial = midge.dial(version, "bob").user("bob", "secret").will(will(topic, "gone"));
             let (client, connack) = dial.attempt();
             assert!(allowed <= (connack.reason == ReasonCode::Success), "{topic}: {connack:?}");
@@ -221,7 +229,10 @@ fn nobody_writes_to_sys_whatever_the_file_says() {
     let (midge, mut watcher) = watched("user alice\ntopic readwrite $SYS/#\ntopic readwrite #\n");
     watcher.subscribe("$SYS/broker/forged", QOS1);
     let mut alice = midge.client_of("alice", "secret");
-    assert_eq!(alice.publish(message("$SYS/broker/forged", "x").qos(QOS1)), ReasonCode::NotAuthorized);
+    assert_eq!(
+        alice.publish(message("$SYS/broker/forged", "x").qos(QOS1)),
+        ReasonCode::NotAuthorized
+    );
     alice.publish(message("end", "x").qos(QOS1));
     watcher.expect("end", "x");
 }
@@ -311,7 +322,8 @@ fn a_bad_acl_file_keeps_the_broker_from_starting() {
         ("topic read a b\ntopic a b\n", 2),
         ("user\n", 1),
     ] {
-        let refusal = setup(acl).try_start().err().unwrap_or_else(|| panic!("started with {acl:?}"));
+        let refusal =
+            setup(acl).try_start().err().unwrap_or_else(|| panic!("started with {acl:?}"));
         assert_ne!(refusal.code, Some(0));
         assert!(refusal.all().contains(&format!("acl:{line}")), "{acl:?}: {}", refusal.all());
     }

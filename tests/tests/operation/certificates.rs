@@ -39,8 +39,9 @@ fn its_client_certificate_opens_a_door_that_asks_for_one() {
     // One more client, by name.
     run(binary(), &["certs", path, "--client", "sensor-7"]).success();
     let made = std::fs::read_dir(directory.path()).expect("the directory");
-    let names: Vec<String> =
-        made.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    let names: Vec<String> = made
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
     assert!(names.iter().any(|name| name.contains("sensor-7")), "{names:?}");
 }
 

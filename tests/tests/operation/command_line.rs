@@ -73,7 +73,18 @@ fn an_unknown_option_is_refused_and_named() {
 #[test]
 fn help_names_every_command() {
     let output = run(binary(), &["--help"]).success();
-    for word in ["-c", "-p", "-v", "-d", "--test-config", "--bridge", "--connector", "passwd", "certs", "dev"] {
+    for word in [
+        "-c",
+        "-p",
+        "-v",
+        "-d",
+        "--test-config",
+        "--bridge",
+        "--connector",
+        "passwd",
+        "certs",
+        "dev",
+    ] {
         assert!(output.stdout.contains(word), "{word} is not in:\n{}", output.stdout);
     }
 }

@@ -86,7 +86,8 @@ fn errors_of_both_files_and_the_environment_come_together() {
 
 #[test]
 fn a_midge_toml_that_is_no_toml_is_refused_with_its_line() {
-    let setup = Setup::conf("").bridge("[kafka]\nbootstrap_servers = [\"a:1\"\nclient_id = \"x\"\n");
+    let setup =
+        Setup::conf("").bridge("[kafka]\nbootstrap_servers = [\"a:1\"\nclient_id = \"x\"\n");
     refused(&setup, &[&["midge.toml:"]]);
 }
 
@@ -105,10 +106,7 @@ fn a_connector_file_is_checked_like_any_other() {
         .argument("@DIR@/mqtt.properties");
     refused(
         &setup,
-        &[
-            &["mqtt.properties:4", "mqtt.topic", "a/#/b"],
-            &["mqtt.properties:5", "mqtt.qos", "7"],
-        ],
+        &[&["mqtt.properties:4", "mqtt.topic", "a/#/b"], &["mqtt.properties:5", "mqtt.qos", "7"]],
     );
 }
 
@@ -134,7 +132,8 @@ fn a_property_nobody_knows_is_ignored_with_one_line() {
 
 #[test]
 fn a_known_directive_that_is_not_supported_is_accepted_with_one_line() {
-    let midge = midge_tests::Midge::start("connection upstream\naddress 127.0.0.1:1\ntopic # out\n");
+    let midge =
+        midge_tests::Midge::start("connection upstream\naddress 127.0.0.1:1\ntopic # out\n");
     midge.says(&["connection", "not supported yet"]);
     midge.client("anybody").ping();
     let lines = midge.log();
@@ -158,10 +157,7 @@ fn include_dir_reads_its_files_in_order_and_names_them_in_errors() {
         .file("conf.d/ignored.txt", "nonsense\n");
     let all = refused(
         &setup,
-        &[
-            &["10-first.conf:2", "max_packet_size"],
-            &["20-second.conf:1", "max_inflight_messages"],
-        ],
+        &[&["10-first.conf:2", "max_packet_size"], &["20-second.conf:1", "max_inflight_messages"]],
     );
     assert!(!all.contains("ignored.txt"), "{all}");
     assert!(all.find("10-first") < all.find("20-second"), "{all}");

@@ -3,9 +3,7 @@
 
 use std::net::TcpStream;
 
-use midge_tests::{
-    Outgoing, QOS1, Setup, eventually, message, mosquitto_passwd,
-};
+use midge_tests::{Outgoing, QOS1, Setup, eventually, message, mosquitto_passwd};
 
 #[test]
 fn running_out_of_file_descriptors_harms_nobody_inside() {
@@ -46,7 +44,8 @@ fn waiting_for_a_descriptor_burns_no_processor() {
     let used = || {
         let path = format!("/proc/{}/stat", midge.pid().as_raw_nonzero());
         let stat = std::fs::read_to_string(path).expect("the process");
-        let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+        let fields: Vec<&str> =
+            stat.rsplit(')').next().expect("fields").split_whitespace().collect();
         let ticks = |index: usize| fields[index].parse::<u64>().expect("a number");
         ticks(11) + ticks(12)
     };

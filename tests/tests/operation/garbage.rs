@@ -180,7 +180,11 @@ fn a_handshake_that_comes_too_slowly_is_closed() {
 fn a_huge_remaining_length_before_the_connect_is_refused_at_once() {
     let midge = Midge::start("");
     let mut witness = witness(&midge);
-    for start in [&[0x10, 0xff, 0xff, 0xff, 0x7f][..], &[0x30, 0xff, 0xff, 0xff, 0x7f], &[0x10, 0xff, 0xff, 0xff, 0xff]] {
+    for start in [
+        &[0x10, 0xff, 0xff, 0xff, 0x7f][..],
+        &[0x30, 0xff, 0xff, 0xff, 0x7f],
+        &[0x10, 0xff, 0xff, 0xff, 0xff],
+    ] {
         let mut raw = midge.raw();
         raw.send_bytes(start);
         let answer = raw.closed();

@@ -67,8 +67,11 @@ fn two_users_of_one_password_have_different_hashes() {
             files.passwd(&[&["-b", "-H", scheme], create].concat(), &[&name, "same"]).success();
         }
     }
-    let mut hashes: Vec<String> =
-        files.lines().iter().map(|line| line.split_once(':').expect("a colon").1.to_owned()).collect();
+    let mut hashes: Vec<String> = files
+        .lines()
+        .iter()
+        .map(|line| line.split_once(':').expect("a colon").1.to_owned())
+        .collect();
     hashes.sort();
     hashes.dedup();
     assert_eq!(hashes.len(), 6);

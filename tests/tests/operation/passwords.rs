@@ -28,9 +28,13 @@ fn assert_unauthorized(version: ProtocolVersion, reason: ReasonCode) {
 fn a_wrong_password_is_refused() {
     let midge = midge();
     for version in VERSIONS {
-        for (user, password) in
-            [("alice", "password"), ("alice", ""), ("alice", "secret "), ("Alice", "secret"), ("carol", "secret")]
-        {
+        for (user, password) in [
+            ("alice", "password"),
+            ("alice", ""),
+            ("alice", "secret "),
+            ("Alice", "secret"),
+            ("carol", "secret"),
+        ] {
             let dial = midge.dial(version, "client").user(user, password);
             // [MQTT-3.1.4-2]
             assert_unauthorized(version, dial.refused());
@@ -93,7 +97,9 @@ fn every_format_of_password_files_is_read() {
     }
     let midge = setup.start();
     let text = std::fs::read_to_string(&file).expect("the file");
-    for (user, mark) in [("pbkdf2", "$7$"), ("argon", "$argon2id$"), ("iterated", "$7$1000$"), ("sha", "$6$")] {
+    for (user, mark) in
+        [("pbkdf2", "$7$"), ("argon", "$argon2id$"), ("iterated", "$7$1000$"), ("sha", "$6$")]
+    {
         let line = text.lines().find(|line| line.starts_with(user)).expect("a line");
         assert!(line[user.len() + 1..].starts_with(mark), "{line}");
         midge.client_of(user, "secret").ping();
@@ -126,7 +132,11 @@ fn a_line_that_is_no_hash_keeps_the_broker_from_starting() {
         let setup = Setup::conf(CONF).file("passwords", lines);
         let refusal = setup.try_start().err().unwrap_or_else(|| panic!("started with {lines:?}"));
         assert_ne!(refusal.code, Some(0));
-        assert!(refusal.all().contains(&format!("passwords:{line}")), "{lines:?}: {}", refusal.all());
+        assert!(
+            refusal.all().contains(&format!("passwords:{line}")),
+            "{lines:?}: {}",
+            refusal.all()
+        );
         // And a secret is never shown.
         assert!(!refusal.all().contains("secret"), "{}", refusal.all());
     }
@@ -220,7 +230,16 @@ fn the_programs_of_mosquitto_log_in_and_are_refused() {
     let complaint = publisher().arguments(&["-u", "bob", "-P", "guess"]).fails();
     assert!(complaint.contains("not authori"), "{complaint}");
     let refused = Subscriber::exactly(&[
-        "-h", "localhost", "-p", &midge.port(1).to_string(), "-t", "t", "-u", "alice", "-P", "x",
+        "-h",
+        "localhost",
+        "-p",
+        &midge.port(1).to_string(),
+        "-t",
+        "t",
+        "-u",
+        "alice",
+        "-P",
+        "x",
     ]);
     let complaint = refused.complains();
     assert!(complaint.contains("not authori"), "{complaint}");

@@ -102,7 +102,9 @@ fn a_client_certificate_is_asked_for_and_checked() {
         for refused in [None, Some(&stranger)] {
             let mut raw = midge.raw().tls_with(&authority, refused, &[tls]);
             // TLS 1.3 tells a client so late only that it may have sent something.
-            raw.try_send_bytes(&[0x10, 0x0d, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60, 0, 1, b'c']);
+            raw.try_send_bytes(&[
+                0x10, 0x0d, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60, 0, 1, b'c',
+            ]);
             assert_eq!(raw.closed(), [0; 0]);
         }
     }
@@ -135,7 +137,12 @@ fn certificates_and_keys_that_cannot_be_used_keep_the_broker_from_starting() {
         ("server.key", &good.certificate, "no key in it\n", authority.pem()),
         // A key of another certificate.
         ("server.", &good.certificate, &other.key, authority.pem()),
-        ("ca.crt", &good.certificate, &good.key, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+        (
+            "ca.crt",
+            &good.certificate,
+            &good.key,
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ),
         ("server.key", &good.certificate, &good.certificate, authority.pem()),
     ];
     for (named, certificate, key, ca) in cases {
