@@ -305,7 +305,7 @@ mqtt_topic = "a/#"
 "#;
     let expected = r#"midge.toml:1: port: unknown section; accepted: broker, limits, persistence, log, authentication, listeners, kafka, bridge, connectors
 midge.toml:2: limit: unknown section, did you mean limits?; accepted: broker, limits, persistence, log, authentication, listeners, kafka, bridge, connectors
-midge.toml:5: broker.workers: found "four", expected a whole number from 0 to 1024
+midge.toml:5: broker.workers: found "four", expected a whole number from 0 to 64
 midge.toml:6: broker.sys_intervall: unknown key, did you mean sys_interval?; accepted: connection_messages, pid_file, set_tcp_nodelay, sys_interval, user, workers
 midge.toml:8: log.types: found "loud", expected a list of error, warning, notice, information, subscribe, unsubscribe, websockets, debug, none, all
 midge.toml:9: log.format: found "xml", expected one of text, json
