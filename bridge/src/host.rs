@@ -15,6 +15,8 @@ pub trait Host: Send + Sync + 'static {
     fn tap_full(&self, tap: TapId, full: bool);
 
     /// A publish for a shard; its outcome comes back through
-    /// [`Bridge::injected`](crate::Bridge::injected) with the ticket it carries.
+    /// [`Bridge::injected`](crate::Bridge::injected) with the ticket it carries, and has to come
+    /// back: until then the record's offset stays where it is. May be called before
+    /// [`Bridge::start`](crate::Bridge::start) has returned.
     fn inject(&self, inject: Box<Inject>);
 }

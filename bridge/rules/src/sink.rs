@@ -94,14 +94,13 @@ impl SinkRule {
         tombstone: Tombstone,
     ) -> Result<SinkRule, InvalidSinkRule> {
         let mqtt_topic = Template::parse(mqtt_topic)?;
-        match mqtt_topic.constant() {
-            Some(constant) => {
-                check_mqtt_topic(constant).map_err(InvalidSinkRule::Topic)?;
-            }
-            None => {
-                for text in mqtt_topic.literals() {
-                    check_mqtt_topic(text).map_err(InvalidSinkRule::Topic)?;
-                }
+        let constant = mqtt_topic.constant().map(|text| (true, text));
+        for (first, text) in constant.into_iter().chain(mqtt_topic.literals()) {
+            match check_mqtt_topic(text) {
+                // Reserved is what a topic begins with.
+                Err(Refusal::Reserved { .. }) if !first => {}
+                Err(refusal) => return Err(InvalidSinkRule::Topic(refusal)),
+                Ok(_) => {}
             }
         }
         Ok(SinkRule { name, mqtt_topic, qos, retain, tombstone })

@@ -78,7 +78,7 @@ impl SourceRule {
         match kafka_topic.constant() {
             Some(name) => check_kafka_topic(name)?,
             None => {
-                for text in kafka_topic.literals() {
+                for (_, text) in kafka_topic.literals() {
                     if let Some(found) = text.chars().find(|c| !is_legal(*c)) {
                         let name = text.to_owned();
                         return Err(InvalidKafkaTopic::Character { name, found }.into());

@@ -113,10 +113,10 @@ impl<V: Variable> Template<V> {
         }
     }
 
-    /// All literal text, part by part.
-    pub(crate) fn literals(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Literal(text) => Some(text.as_str()),
+    /// All literal text, part by part, and whether the template begins with it.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = (bool, &str)> {
+        self.parts.iter().enumerate().filter_map(|(index, part)| match part {
+            Part::Literal(text) => Some((index == 0, text.as_str())),
             Part::Variable(_) => None,
         })
     }

@@ -13,9 +13,8 @@ use midge_config::{ClientProperties, Oauth};
 use midge_core::{DutyId, ShardId};
 use midge_rules::RecordBuffer;
 use rdkafka::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{BaseProducer, Producer as _, PurgeConfig};
 use tracing::{debug, error};
 
 use super::context::Callbacks;
@@ -26,20 +25,22 @@ use super::thread::{Stop, Worker};
 use super::verdict::{self, Verdict};
 use crate::host::Host;
 use crate::log::Sequence;
-use crate::observer::{Event, Observer};
+use crate::observer::Observer;
 use crate::source::{Source, Waiting};
 
 mod context;
+mod lane;
 mod pulse;
+mod send;
 
 use context::Context;
+use lane::Lane;
 use pulse::Backoff;
 pub(super) use pulse::{PROBE, Pulse};
+use send::{Unsent, observe, send};
 
 /// Entries taken from one log before the others have their turn.
 const TURN: usize = 128;
-/// How long a lane rests whose one Kafka topic does not exist.
-const NO_TOPIC: Duration = Duration::from_secs(1);
 /// How long the reports of a broken producer are waited for.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -62,8 +63,7 @@ impl Producer {
         let client =
             create(&config, &callbacks).map_err(|error| properties::explain(&error, properties))?;
         let window = (properties::queue_messages(&config) / sources.len()).max(1);
-        let lanes =
-            sources.into_iter().map(|source| Lane { source, in_flight: 0, rests: None }).collect();
+        let lanes = sources.into_iter().map(Lane::new).collect();
         let worker = Worker::spawn("kafka-producer".to_owned(), move |stop| {
             let mut feeder = Feeder {
                 config,
@@ -122,41 +122,6 @@ struct Feeder {
     backoff: Backoff,
     /// Why the producer cannot go on.
     broken: Option<String>,
-}
-
-struct Lane {
-    source: Arc<Source>,
-    in_flight: usize,
-    /// Until when nothing is produced; then everything unfinished is taken again.
-    rests: Option<Instant>,
-}
-
-impl Lane {
-    /// Kafka knows no such topic. A rule with one topic waits for the operator to make it, and
-    /// loses nothing; one whose topics come from messages refuses this one, or any device could
-    /// stop all others. The reason for the publisher, if it is refused.
-    fn no_topic(&mut self, now: Instant) -> Option<ReasonCode> {
-        let Some(kafka_topic) = self.source.rule.constant_kafka_topic() else {
-            return Some(ReasonCode::ImplementationSpecificError);
-        };
-        self.source.health.trouble(&format!("kafka has no topic {kafka_topic:?}"));
-        self.rests.get_or_insert(now + NO_TOPIC);
-        None
-    }
-
-    /// Whether it rests; ends the rest when its time has come and nothing is under way, so that
-    /// what is taken again cannot overtake anything.
-    fn is_resting(&mut self, now: Instant) -> bool {
-        match self.rests {
-            None => false,
-            Some(until) if now < until || self.in_flight > 0 => true,
-            Some(_) => {
-                self.rests = None;
-                self.source.log().rewind();
-                false
-            }
-        }
-    }
 }
 
 /// The order matters: the queue goes before its client.
@@ -438,69 +403,5 @@ impl Feeder {
                 error!(connector, left, "stopped before kafka acknowledged all records");
             }
         }
-    }
-}
-
-/// Why a record is not inside librdkafka.
-enum Unsent {
-    Refused(String, ReasonCode),
-    Full,
-    NoTopic,
-    Broken(String),
-}
-
-/// Makes the record of an entry and hands it to librdkafka.
-fn send(
-    client: &BaseProducer<Context>,
-    source: &Source,
-    waiting: &Waiting,
-    place: usize,
-    record: &mut RecordBuffer,
-) -> Result<(), Unsent> {
-    let message = waiting.view();
-    source
-        .rule
-        .record(&message, record)
-        .map_err(|refusal| Unsent::Refused(refusal.to_string(), refusal.reason_code()))?;
-    let capacity = source.rule.headers_max(&message);
-    let mut headers = Some(OwnedHeaders::new_with_capacity(capacity));
-    source.rule.headers(&message, |key, value| {
-        let header = Header { key, value: Some(value) };
-        headers = headers.take().map(|headers| headers.insert(header));
-    });
-    let record = BaseRecord {
-        topic: &record.kafka_topic,
-        partition: None,
-        payload: Some(&waiting.message.payload[..]),
-        key: Some(record.key.as_str()),
-        timestamp: i64::try_from(waiting.message.received_unix_millis).ok(),
-        headers,
-        delivery_opaque: place,
-    };
-    // librdkafka checks the size against message.max.bytes here, before anything is promised.
-    client.send(record).map_err(|(error, _)| match error {
-        KafkaError::MessageProduction(Code::QueueFull) => Unsent::Full,
-        KafkaError::MessageProduction(code) => match verdict::of_record(code) {
-            Verdict::Refused(reason) => Unsent::Refused(code.to_string(), reason),
-            Verdict::NoTopic => Unsent::NoTopic,
-            Verdict::Again => Unsent::Broken(code.to_string()),
-        },
-        error => Unsent::Refused(error.to_string(), ReasonCode::ImplementationSpecificError),
-    })
-}
-
-fn observe(observer: &Observer, source: &Source, waiting: &Waiting, partition: i32, offset: i64) {
-    // Made again: nobody keeps topic and key of records under way, and only `midge dev` observes.
-    let mut record = RecordBuffer::default();
-    if source.rule.record(&waiting.view(), &mut record).is_ok() {
-        observer(Event::Produced {
-            connector: source.health.name(),
-            mqtt_topic: waiting.message.topic.as_str(),
-            kafka_topic: &record.kafka_topic,
-            partition,
-            offset,
-            key: &record.key,
-            bytes: waiting.message.payload.len(),
-        });
     }
 }

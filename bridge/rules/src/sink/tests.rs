@@ -103,7 +103,8 @@ fn a_rule_whose_mqtt_topic_can_never_be_legal_is_not_compiled() {
         let name = Text::from_static("rule");
         SinkRule::new(name, mqtt_topic, QoS::AtMostOnce, false, Tombstone::Skip)
     };
-    for mqtt_topic in ["", "a/#", "${key}/+/x", "$$SYS/a", "${key"] {
+    for mqtt_topic in ["", "a/#", "${key}/+/x", "$$SYS/a", "$$SYS/${key}", "${key"] {
         assert!(compile(mqtt_topic).is_err(), "{mqtt_topic} was compiled");
     }
+    assert!(compile("${key}$$SYS/a").is_ok(), "only what it begins with is reserved");
 }

@@ -1,0 +1,54 @@
+//! One source connector as its producer sees it.
+//!
+//! A lane whose only Kafka topic does not exist rests, and begins again from its lowest unfinished
+//! entry once nothing of it is under way.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use midge_codec::ReasonCode;
+
+use crate::source::Source;
+
+/// How long a lane rests whose one Kafka topic does not exist.
+const NO_TOPIC: Duration = Duration::from_secs(1);
+
+pub(super) struct Lane {
+    pub(super) source: Arc<Source>,
+    /// Records inside librdkafka.
+    pub(super) in_flight: usize,
+    /// Until when nothing is produced; then everything unfinished is taken again.
+    pub(super) rests: Option<Instant>,
+}
+
+impl Lane {
+    pub(super) fn new(source: Arc<Source>) -> Lane {
+        Lane { source, in_flight: 0, rests: None }
+    }
+
+    /// Kafka knows no such topic. A rule with one topic waits for the operator to make it, and
+    /// loses nothing; one whose topics come from messages refuses this one, or any device could
+    /// stop all others. The reason for the publisher, if it is refused.
+    pub(super) fn no_topic(&mut self, now: Instant) -> Option<ReasonCode> {
+        let Some(kafka_topic) = self.source.rule.constant_kafka_topic() else {
+            return Some(ReasonCode::ImplementationSpecificError);
+        };
+        self.source.health.trouble(&format!("kafka has no topic {kafka_topic:?}"));
+        self.rests.get_or_insert(now + NO_TOPIC);
+        None
+    }
+
+    /// Whether it rests; ends the rest when its time has come and nothing is under way, so that
+    /// what is taken again cannot overtake anything.
+    pub(super) fn is_resting(&mut self, now: Instant) -> bool {
+        match self.rests {
+            None => false,
+            Some(until) if now < until || self.in_flight > 0 => true,
+            Some(_) => {
+                self.rests = None;
+                self.source.log().rewind();
+                false
+            }
+        }
+    }
+}
