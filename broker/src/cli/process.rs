@@ -100,9 +100,15 @@ fn spawn() -> io::Result<bool> {
         .stdout(Stdio::piped())
         .spawn()?;
     let Some(stdout) = child.stdout.take() else { return Ok(false) };
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
-    Ok(line.trim_end() == READY)
+    for line in BufReader::new(stdout).lines() {
+        let line = line?;
+        if line == READY {
+            return Ok(true);
+        }
+        // What it logs to standard output while it starts.
+        println!("{line}");
+    }
+    Ok(false)
 }
 
 /// Leaves the terminal, and tells whoever started this copy that it runs.
