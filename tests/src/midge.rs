@@ -172,7 +172,8 @@ impl Setup {
                 }
             }
         }
-        panic!("five times a chosen port was taken by another process");
+        let stderr = "five times a chosen port was taken by another process".to_owned();
+        Err(Refusal { code: None, stdout: self.log(), stderr })
     }
 
     fn spawn(&self, ports: &Ports) -> Child {

@@ -51,7 +51,7 @@ fn a_full_window_holds_back_nothing_but_messages_of_qos_1_and_2() {
     // [MQTT-3.3.4-10], [MQTT-4.9.0-3]: its own requests are answered all the same.
     subscriber.ping();
     assert_eq!(subscriber.subscribe("other", QOS0), ReasonCode::Success);
-    assert_eq!(subscriber.publish(message("elsewhere", "x").qos(QOS2)).is_error(), false);
+    assert!(!subscriber.publish(message("elsewhere", "x").qos(QOS2)).is_error());
     publisher.publish(message("other", "urgent"));
     subscriber.expect("other", "urgent");
     // And one acknowledgement lets one more out.

@@ -149,7 +149,7 @@ fn the_properties_of_a_will_are_published_with_it_in_their_order() {
     let pairs: Vec<(Text, Text)> =
         [("b", "1"), ("a", "2"), ("b", "1")].map(|(name, value)| (text(name), text(value))).into();
     let mut last = will("wills/rich", "farewell");
-    last.properties.publish.user_properties = pairs.clone();
+    last.properties.publish.user_properties = pairs;
     last.properties.publish.content_type = Some(text("text/plain"));
     last.properties.publish.payload_format_indicator = Some(1);
     last.properties.publish.response_topic = Some(midge_tests::topic("answer/here"));
