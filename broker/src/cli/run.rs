@@ -78,6 +78,13 @@ fn test(config: &Config) -> ExitCode {
 
 fn serve(options: &RunOptions, sources: &Sources, mut config: Config) -> Result<(), String> {
     process::raise_open_files();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    // From the first moment on a signal means what it says: whoever asks to stop while the broker
+    // starts gets a clean stop.
+    let signals = runtime.block_on(async { Signals::new() }).map_err(|error| error.to_string())?;
     if options.quiet {
         config.log.destinations.clear();
     }
@@ -103,11 +110,8 @@ fn serve(options: &RunOptions, sources: &Sources, mut config: Config) -> Result<
     if options.daemon {
         process::enter_background()?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
-    runtime.block_on(obey(running, sources, &logging)).map_err(|error| error.to_string())
+    runtime.block_on(obey(running, signals, sources, &logging));
+    Ok(())
 }
 
 /// The signals that are obeyed.
@@ -119,15 +123,20 @@ struct Signals {
     user2: Signal,
 }
 
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
+        })
+    }
+}
+
 /// Does what signals ask for, until one asks to stop.
-async fn obey(mut running: Running, sources: &Sources, logging: &Logging) -> std::io::Result<()> {
-    let mut signals = Signals {
-        terminate: signal(SignalKind::terminate())?,
-        interrupt: signal(SignalKind::interrupt())?,
-        hangup: signal(SignalKind::hangup())?,
-        user1: signal(SignalKind::user_defined1())?,
-        user2: signal(SignalKind::user_defined2())?,
-    };
+async fn obey(mut running: Running, mut signals: Signals, sources: &Sources, logging: &Logging) {
     loop {
         tokio::select! {
             _ = signals.terminate.recv() => break,
@@ -141,7 +150,6 @@ async fn obey(mut running: Running, sources: &Sources, logging: &Logging) -> std
         }
     }
     running.shutdown().await;
-    Ok(())
 }
 
 async fn reload(running: &mut Running, sources: &Sources) {
