@@ -146,7 +146,7 @@ fn a_connector_with_a_user_writes_only_what_that_user_may() {
     let acl = "topic read #\nuser connector\ntopic write allowed/#\n";
     let setup = Setup::conf(conf).file("acl", acl).bridge(&format!(
         "[kafka]\nbootstrap_servers = \"{}\"\n\
-         [connectors.limited]\ntype = \"sink\"\nkafka_topics = [\"written\"]\nmqtt_topic = \"${{key}}\"\n\
+         [connectors.limited-in]\ntype = \"sink\"\nkafka_topics = [\"written\"]\nmqtt_topic = \"${{key}}\"\n\
          mqtt_user = \"connector\"\nmqtt_password = \"secret\"\n",
         Kafka::shared().bootstrap()
     ));
@@ -161,8 +161,8 @@ fn a_connector_with_a_user_writes_only_what_that_user_may() {
 #[test]
 fn a_message_may_go_to_kafka_and_come_back_elsewhere() {
     let midge = bridged(
-        "[connectors.out]\ntype = \"source\"\nmqtt_filters = \"there/#\"\nkafka_topic = \"there\"\n\n\
-         [connectors.in]\ntype = \"sink\"\nkafka_topics = [\"there\"]\nmqtt_topic = \"back/${key}\"\n",
+        "[connectors.there-out]\ntype = \"source\"\nmqtt_filters = \"there/#\"\nkafka_topic = \"there\"\n\n\
+         [connectors.there-in]\ntype = \"sink\"\nkafka_topics = [\"there\"]\nmqtt_topic = \"back/${key}\"\n",
     )
     .start();
     let mut client = midge.client("c");

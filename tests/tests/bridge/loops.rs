@@ -8,9 +8,9 @@ use crate::bridged;
 fn a_message_does_not_go_in_a_circle() {
     Kafka::shared().create_topic("circle", 1);
     let midge = bridged(
-        "[connectors.out]\ntype = \"source\"\nmqtt_filters = \"circle/#\"\nkafka_topic = \"circle\"\n\
+        "[connectors.circle-out]\ntype = \"source\"\nmqtt_filters = \"circle/#\"\nkafka_topic = \"circle\"\n\
          key = \"k\"\n\n\
-         [connectors.in]\ntype = \"sink\"\nkafka_topics = [\"circle\"]\nmqtt_topic = \"circle/back\"\n",
+         [connectors.circle-in]\ntype = \"sink\"\nkafka_topics = [\"circle\"]\nmqtt_topic = \"circle/back\"\n",
     )
     .start();
     let mut client = midge.client("c");

@@ -1,4 +1,8 @@
 //! The bridge with a real Kafka at its other end.
+//!
+//! Invariant: names of connectors and Kafka topics are used by one test alone. All share one Kafka,
+//! and a consumer group is called after its connector: a broker that was killed would hold up the
+//! next one of its group until its session has timed out there.
 
 mod dev;
 mod kafka_outage;

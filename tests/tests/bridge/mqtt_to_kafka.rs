@@ -170,7 +170,7 @@ fn a_connector_with_a_user_takes_only_what_that_user_may_read() {
     let acl = "user connector\ntopic read shown/#\nuser device\ntopic write #\n";
     let setup = midge_tests::Setup::conf(conf).file("acl", acl).bridge(&format!(
         "[kafka]\nbootstrap_servers = \"{}\"\n\
-         [connectors.limited]\ntype = \"source\"\nmqtt_filters = [\"#\"]\nkafka_topic = \"limited\"\n\
+         [connectors.limited-out]\ntype = \"source\"\nmqtt_filters = [\"#\"]\nkafka_topic = \"limited\"\n\
          mqtt_user = \"connector\"\nmqtt_password = \"secret\"\n",
         Kafka::shared().bootstrap()
     ));
