@@ -210,10 +210,16 @@ async fn read_connect(
             Ok(Some(connect)) => return Ok(connect),
             Ok(None) => {}
             Err(error) => {
-                let why = error.to_string();
+                let (why, reason) = (error.to_string(), error.reason());
                 return Err(match error.version() {
-                    Some(version) => Refusal::Answered { version, reason: error.reason(), why },
-                    None => Refusal::Silent(why),
+                    // MQTT 3.x has no code for a CONNECT against its form: [MQTT-3.1.4-1] there.
+                    Some(version)
+                        if version == ProtocolVersion::V5
+                            || reason == ReasonCode::UnsupportedProtocolVersion =>
+                    {
+                        Refusal::Answered { version, reason, why }
+                    }
+                    _ => Refusal::Silent(why),
                 });
             }
         }
