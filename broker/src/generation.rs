@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use midge_codec::QoS;
-use midge_config::Config;
+use midge_config::{Config, Listener};
 use midge_core::{Generation, Limits, Tap};
+use tracing::warn;
 
 use crate::auth::Authorizer;
 use crate::policy::Policy;
@@ -21,10 +22,6 @@ pub(crate) fn make(number: u64, config: &Config, policy: &Policy, taps: Vec<Tap>
 
 fn limits(config: &Config) -> Limits {
     let given = &config.limits;
-    // Where listeners differ, the strictest holds for all: a session may come by any of them.
-    let strictest = |of: fn(&midge_config::Listener) -> u16, otherwise| {
-        config.listeners.iter().map(of).min().unwrap_or(otherwise)
-    };
     let defaults = Limits::default();
     Limits {
         max_inflight: given.max_inflight_messages,
@@ -35,11 +32,19 @@ fn limits(config: &Config) -> Limits {
         receive_maximum: given.receive_maximum,
         max_packet_size: u32::try_from(given.max_packet_size).unwrap_or(u32::MAX),
         max_payload: given.message_size_limit.unwrap_or(0),
-        topic_alias_maximum: strictest(|listener| listener.max_topic_alias, 0),
-        topic_alias_outgoing: strictest(|listener| listener.max_topic_alias_broker, 0),
+        topic_alias_maximum: strictest(
+            config,
+            |listener| listener.max_topic_alias,
+            "max_topic_alias",
+        ),
+        topic_alias_outgoing: strictest(
+            config,
+            |listener| listener.max_topic_alias_broker,
+            "max_topic_alias_broker",
+        ),
         max_keep_alive: given.max_keepalive.unwrap_or(0),
         max_session_expiry: given.persistent_client_expiration,
-        max_qos: match strictest(|listener| u16::from(listener.max_qos), 2) {
+        max_qos: match strictest(config, |listener| u16::from(listener.max_qos), "max_qos") {
             0 => QoS::AtMostOnce,
             1 => QoS::AtLeastOnce,
             _ => QoS::ExactlyOnce,
@@ -51,4 +56,17 @@ fn limits(config: &Config) -> Limits {
         deny_subscribe: true,
         ..defaults
     }
+}
+
+/// What holds for all listeners where they differ, which is said: a session may come by any of
+/// them.
+fn strictest(config: &Config, of: fn(&Listener) -> u16, name: &str) -> u16 {
+    let values = || config.listeners.iter().map(of);
+    let strictest = values().min().unwrap_or(0);
+    if values().any(|value| value != strictest) {
+        warn!(
+            "{name}: not supported yet: one for each listener, the lowest ({strictest}) holds for all"
+        );
+    }
+    strictest
 }
