@@ -112,7 +112,8 @@ pub(crate) struct Outbound {
     queue_bytes: usize,
     queued_qos0: usize,
     /// Retained messages of new subscriptions: sent as there is room, not counted as queued.
-    retained: VecDeque<Delivery>,
+    /// Each with the subscription it is for.
+    retained: VecDeque<(Arc<TopicFilter>, Delivery)>,
 }
 
 fn packet_id(sequence: u64) -> PacketId {
@@ -188,8 +189,13 @@ impl Outbound {
     }
 
     /// Adds retained messages of a new subscription.
-    pub(crate) fn push_retained(&mut self, deliveries: impl Iterator<Item = Delivery>) {
-        self.retained.extend(deliveries);
+    pub(crate) fn push_retained(
+        &mut self,
+        filter: &TopicFilter,
+        deliveries: impl Iterator<Item = Delivery>,
+    ) {
+        let filter = Arc::new(filter.clone());
+        self.retained.extend(deliveries.map(|delivery| (Arc::clone(&filter), delivery)));
     }
 
     /// The next message that may be sent now. Expired ones are dropped on the way and counted.
@@ -204,8 +210,8 @@ impl Outbound {
             let sendable = |delivery: &Delivery| delivery.shape.qos == QoS::AtMostOnce || room;
             let delivery = if self.queue.front().is_some_and(sendable) {
                 self.pop_queue()?
-            } else if self.retained.front().is_some_and(sendable) {
-                self.retained.pop_front()?
+            } else if self.retained.front().is_some_and(|(_, delivery)| sendable(delivery)) {
+                self.retained.pop_front()?.1
             } else {
                 return None;
             };
@@ -329,7 +335,7 @@ impl Outbound {
                 self.queue.push_back(delivery);
             }
         }
-        self.retained.retain(|delivery| !gone(delivery));
+        self.retained.retain(|(_, delivery)| !gone(delivery));
         taken
     }
 
@@ -349,7 +355,7 @@ impl Outbound {
 
     /// Drops retained messages that wait for a subscription which is being made again.
     pub(crate) fn forget_retained(&mut self, filter: &TopicFilter) {
-        self.retained.retain(|delivery| !filter.matches(&delivery.message.topic));
+        self.retained.retain(|(subscription, _)| **subscription != *filter);
     }
 }
 

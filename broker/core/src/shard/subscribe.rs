@@ -235,7 +235,7 @@ impl Shard {
                 shape.of(message)
             })
         });
-        session.outbound.push_retained(deliveries);
+        session.outbound.push_retained(filter, deliveries);
     }
 
     /// A session ends: its subscriptions go, and what it had of shared ones finds other members.
