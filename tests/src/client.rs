@@ -46,10 +46,10 @@ impl Client {
         self.connection.socket().set_read_timeout(Some(deadline)).expect("read timeout");
     }
 
-    /// A packet id it has not used yet.
+    /// A packet id it has not used yet, or not for long.
     pub fn fresh_id(&mut self) -> PacketId {
         let id = NonZeroU16::new(self.next_id).expect("ids start at 1");
-        self.next_id += 1;
+        self.next_id = self.next_id.checked_add(1).unwrap_or(1);
         id
     }
 

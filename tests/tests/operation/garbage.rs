@@ -151,8 +151,8 @@ fn a_connect_that_comes_too_slowly_is_closed() {
     let mut witness = witness(&midge);
     let mut raw = midge.raw();
     let started = std::time::Instant::now();
-    // One byte now and then is no way to keep the connection; the last of them never comes.
-    let connect = b"\x10\x7f\0\x04MQTT\x04\x02\0\x3c\0\x73";
+    // One byte now and then is no way to keep the connection; the last of 60,000 never comes.
+    let connect = b"\x10\xe0\xd4\x03\0\x04MQTT\x04\x02\0\x3c\xea\x54";
     let mut bytes = connect.iter().chain(std::iter::repeat(&b'c'));
     while raw.try_send_bytes(&[*bytes.next().expect("endless")]) {
         assert!(started.elapsed() < DEADLINE, "still open");
