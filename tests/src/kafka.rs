@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::midge::free_ports;
+use crate::ports::Port;
 use crate::process::{Output, output, repository};
 use crate::{Authority, TokenServer, eventually};
 
@@ -25,9 +25,9 @@ pub struct Kafka {
 
 /// The doors with a lock.
 struct Secured {
-    sasl: u16,
-    oauth: u16,
-    mutual: u16,
+    sasl: Port,
+    oauth: Port,
+    mutual: Port,
     authority: Authority,
     tokens: TokenServer,
 }
@@ -88,17 +88,17 @@ impl Kafka {
 
     /// The address of the door with SASL_SSL: SCRAM for alice, PLAIN for bob.
     pub fn sasl(&self) -> String {
-        format!("127.0.0.1:{}", self.secured().sasl)
+        format!("127.0.0.1:{}", self.secured().sasl.number())
     }
 
     /// The address of the door with OAUTHBEARER.
     pub fn oauth(&self) -> String {
-        format!("127.0.0.1:{}", self.secured().oauth)
+        format!("127.0.0.1:{}", self.secured().oauth.number())
     }
 
     /// The address of the door that wants a client certificate.
     pub fn mutual(&self) -> String {
-        format!("127.0.0.1:{}", self.secured().mutual)
+        format!("127.0.0.1:{}", self.secured().mutual.number())
     }
 
     /// Who signed its certificate and signs those of clients.
@@ -213,7 +213,8 @@ impl Secured {
     /// Writes what the script adds to server.properties.
     fn write(directory: &Path) -> Secured {
         let authority = Authority::new("Tests of Midge");
-        let [sasl, oauth, mutual] = free_ports();
+        let doors = [Port::take(), Port::take(), Port::take()];
+        let [sasl, oauth, mutual] = doors.each_ref().map(Port::number);
         let tokens = TokenServer::start();
         let server = authority.server();
         std::fs::write(directory.join("ca.pem"), authority.pem()).expect("file");
@@ -245,6 +246,7 @@ listener.name.oauth.oauthbearer.sasl.oauthbearer.expected.issuer={issuer}
 "
         );
         std::fs::write(directory.join("extra.properties"), properties).expect("file");
+        let [sasl, oauth, mutual] = doors;
         Secured { sasl, oauth, mutual, authority, tokens }
     }
 }

@@ -15,6 +15,7 @@ mod kafka;
 mod message;
 mod midge;
 mod mosquitto;
+mod ports;
 mod process;
 mod raw;
 mod tls;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -14,6 +14,7 @@ use midge_codec::ProtocolVersion;
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
+use crate::ports::Port;
 use crate::process::{Output, binary, output};
 use crate::{Client, Dial, Raw, eventually};
 
@@ -37,7 +38,7 @@ pub struct Midge {
 /// What a program that did not start said.
 pub type Refusal = Output;
 
-type Ports = [u16; 3];
+type Ports = [Port; 3];
 
 impl Setup {
     /// Starts with `mosquitto.conf` as given. Where it opens no listener, one on `@PORT@` is put in
@@ -126,7 +127,7 @@ impl Setup {
     /// When that process does not end well, or leaves no daemon.
     #[track_caller]
     pub fn daemon(self) -> Daemon {
-        let ports = free_ports();
+        let ports = take_ports();
         self.write(&ports);
         let log = File::create(self.log_file()).expect("log");
         let mut command = self.command(&ports);
@@ -137,30 +138,30 @@ impl Setup {
         let pid = eventually("a process id in the pid file", || {
             Pid::from_raw(std::fs::read_to_string(&file).ok()?.trim().parse().ok()?)
         });
-        let address = loopback(ports[0]);
+        let address = loopback(&ports[0]);
         eventually("the daemon takes connections", || TcpStream::connect(address).ok());
-        Daemon { _setup: self, address, pid }
+        Daemon { _setup: self, _ports: ports, address, pid }
     }
 
     /// Runs it to its end, which comes by itself.
     pub fn run(&self) -> Output {
-        let ports = free_ports();
+        let ports = take_ports();
         self.write(&ports);
         output(&mut self.command(&ports), "")
     }
 
     /// Starts it, or returns what it said when it ended instead.
     pub fn try_start(self) -> Result<Midge, Refusal> {
-        // Another process may take a port between our choice and its bind: then choose again.
+        // A program that is no test may take a port between our choice and its bind.
         for _ in 0..5 {
-            let ports = free_ports();
+            let ports = take_ports();
             self.write(&ports);
             let mut process = self.spawn(&ports);
             let ended = eventually("the broker takes connections or ends", || {
                 if let Some(status) = process.try_wait().expect("state of the process") {
                     return Some(Some(status));
                 }
-                let connects = |index: &usize| TcpStream::connect(loopback(ports[*index])).is_ok();
+                let connects = |index: &usize| TcpStream::connect(loopback(&ports[*index])).is_ok();
                 self.listening.iter().all(connects).then_some(None)
             });
             match ended {
@@ -211,9 +212,9 @@ impl Setup {
     fn filled(&self, text: &str, ports: &Ports) -> String {
         let directory = self.directory.path().to_str().expect("a path in UTF-8");
         text.replace("@DIR@", directory)
-            .replace("@PORT@", &ports[0].to_string())
-            .replace("@PORT2@", &ports[1].to_string())
-            .replace("@PORT3@", &ports[2].to_string())
+            .replace("@PORT@", &ports[0].number().to_string())
+            .replace("@PORT2@", &ports[1].number().to_string())
+            .replace("@PORT3@", &ports[2].number().to_string())
     }
 
     fn log_file(&self) -> PathBuf {
@@ -229,6 +230,7 @@ impl Setup {
 /// The program running as a daemon.
 pub struct Daemon {
     _setup: Setup,
+    _ports: Ports,
     address: SocketAddr,
     pid: Pid,
 }
@@ -264,12 +266,12 @@ impl Midge {
 
     /// Where `@PORT@` is.
     pub fn address(&self) -> SocketAddr {
-        loopback(self.ports[0])
+        loopback(&self.ports[0])
     }
 
     /// The number `@PORT@`, `@PORT2@` or `@PORT3@` stands for.
     pub fn port(&self, number: usize) -> u16 {
-        self.ports[number - 1]
+        self.ports[number - 1].number()
     }
 
     /// The directory `@DIR@` stands for.
@@ -362,7 +364,7 @@ impl Midge {
         self.signal(Signal::TERM);
         self.ended();
         self.process = self.setup.spawn(&self.ports);
-        let (process, address) = (&mut self.process, loopback(self.ports[0]));
+        let (process, address) = (&mut self.process, loopback(&self.ports[0]));
         eventually("the broker takes connections again", || {
             let ended = process.try_wait().expect("state of the process");
             assert!(ended.is_none(), "ended instead of starting again: {ended:?}");
@@ -382,13 +384,10 @@ impl Drop for Midge {
     }
 }
 
-fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+fn take_ports() -> Ports {
+    std::array::from_fn(|_| Port::take())
 }
 
-/// Ports nobody listens on now, chosen by the system.
-pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    let sockets: [TcpListener; N] =
-        std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
-    sockets.map(|socket| socket.local_addr().expect("address").port())
+fn loopback(port: &Port) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()))
 }
