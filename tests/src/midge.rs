@@ -193,6 +193,8 @@ impl Setup {
                 command
             }
         };
+        // Several workers on any machine, so that sessions of different shards meet in every test.
+        command.env("MIDGE__BROKER__WORKERS", "3");
         for (name, value) in &self.environment {
             command.env(name, self.filled(value, ports));
         }
