@@ -189,7 +189,7 @@ fn load_tls(tls: &midge_config::Tls) -> Loaded<ServerConfig> {
         certfile: tls.certfile.clone(),
         keyfile: tls.keyfile.clone(),
         cafile: tls.cafile.clone(),
-        crlfile: None,
+        crlfile: tls.crlfile.clone(),
         require_certificate: tls.require_certificate,
         versions: match tls.minimum_version {
             TlsVersion::V1_2 => Versions::Tls12AndTls13,

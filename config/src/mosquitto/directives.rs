@@ -148,7 +148,7 @@ pub(crate) static DIRECTIVES: &[Directive] = &[
     row("require_certificate", Listener, Setting),
     row("use_identity_as_username", Listener, Setting),
     row("use_subject_as_username", Listener, Setting),
-    row("crlfile", Listener, Closes),
+    row("crlfile", Listener, Setting),
     row("tls_version", Listener, Setting),
     row("ciphers", Listener, RUSTLS_CIPHERS),
     row("ciphers_tls1.3", Listener, RUSTLS_CIPHERS),

@@ -144,6 +144,9 @@ fn tls(draft: &mut Draft, listener: &ListenerDraft) -> Option<Tls> {
             need(key, "found true, expected require_certificate true beside it");
         }
     }
+    if said.crlfile.is_some() && said.cafile.is_none() {
+        need("crlfile", "found without cafile, expected both");
+    }
     let username = if said.use_identity {
         Some(CertificateUsername::CommonName)
     } else {
@@ -154,6 +157,7 @@ fn tls(draft: &mut Draft, listener: &ListenerDraft) -> Option<Tls> {
             certfile: certfile.clone(),
             keyfile: keyfile.clone(),
             cafile: said.cafile.clone(),
+            crlfile: said.crlfile.clone(),
             require_certificate: said.require_certificate,
             username,
             minimum_version: said.minimum_version,
@@ -170,6 +174,8 @@ fn tls(draft: &mut Draft, listener: &ListenerDraft) -> Option<Tls> {
             // Somebody wants TLS and would get plain TCP.
             if said.cafile.is_some() {
                 need("cafile", "found without certfile and keyfile, expected all three");
+            } else if said.crlfile.is_some() {
+                need("crlfile", "found without certfile and keyfile, expected all three");
             } else if said.require_certificate {
                 need(
                     "require_certificate",

@@ -62,6 +62,8 @@ pub struct Tls {
     /// PEM file with the authorities client certificates are checked against.
     /// Present when `require_certificate` is set.
     pub cafile: Option<PathBuf>,
+    /// PEM file with revocation lists; only with `cafile`.
+    pub crlfile: Option<PathBuf>,
     /// Refuse a client without a valid certificate.
     pub require_certificate: bool,
     /// Take the user name from the client's certificate; only with `require_certificate`.

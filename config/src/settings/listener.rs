@@ -98,6 +98,14 @@ pub(crate) static LISTENER: &[Setting<ListenerDraft>] = &[
         take: Take::Text(|listener, path| listener.tls.cafile = Some(path.into())),
     },
     Setting {
+        key: "crlfile",
+        directive: Some("crlfile"),
+        default: "none",
+        meaning: "PEM file with revocation lists: a client certificate on one is refused; needs \
+                  `cafile`.",
+        take: Take::Text(|listener, path| listener.tls.crlfile = Some(path.into())),
+    },
+    Setting {
         key: "require_certificate",
         directive: Some("require_certificate"),
         default: "false",
