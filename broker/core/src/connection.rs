@@ -23,6 +23,8 @@ pub(crate) mod paused {
     pub(crate) const MEMORY: u8 = 4;
     /// It does not read what it is sent.
     pub(crate) const OUTPUT: u8 = 8;
+    /// It has many requests that wait for other shards.
+    pub(crate) const REQUESTS: u8 = 16;
 }
 
 #[derive(Debug)]
@@ -43,6 +45,12 @@ pub(crate) struct Connection {
     /// Whether acknowledgements may carry a reason string ([MQTT-3.1.2-29]).
     pub(crate) problem_information: bool,
     inbound_aliases: Vec<Option<TopicName>>,
+    /// What the CONNACK promised; a reload changes it for later connections only.
+    pub(crate) inbound_alias_maximum: u16,
+    /// Our Receive Maximum, as the CONNACK promised it.
+    pub(crate) inbound_receive_maximum: u16,
+    /// SUBSCRIBE packets whose SUBACK waits.
+    pub(crate) requests: usize,
     outbound_aliases: HashMap<Text, NonZeroU16>,
     pub(crate) outbound_alias_maximum: u16,
     /// Whether it announced itself as another broker's bridge.
@@ -91,6 +99,9 @@ impl Connection {
             receive_maximum: u16::MAX,
             problem_information: true,
             inbound_aliases: Vec::new(),
+            inbound_alias_maximum: 0,
+            inbound_receive_maximum: u16::MAX,
+            requests: 0,
             outbound_aliases: HashMap::new(),
             outbound_alias_maximum: 0,
             bridge: false,
@@ -162,11 +173,10 @@ impl Connection {
         &mut self,
         topic: Option<TopicName>,
         alias: Option<NonZeroU16>,
-        maximum: u16,
     ) -> Result<TopicName, ReasonCode> {
         let Some(alias) = alias else { return topic.ok_or(ReasonCode::ProtocolError) };
         // [MQTT-3.3.2-9]
-        if alias.get() > maximum {
+        if alias.get() > self.inbound_alias_maximum {
             return Err(ReasonCode::TopicAliasInvalid);
         }
         let slot = usize::from(alias.get()) - 1;
@@ -182,19 +192,20 @@ impl Connection {
         }
     }
 
-    /// The alias for an outgoing topic, and whether the client knows it already. The first topics
-    /// sent get the aliases there are.
-    pub(crate) fn outbound_alias(&mut self, topic: &TopicName) -> Option<(NonZeroU16, bool)> {
-        if let Some(alias) = self.outbound_aliases.get(topic.text()) {
-            return Some((*alias, true));
-        }
+    /// The alias that the client knows for a topic.
+    pub(crate) fn known_alias(&self, topic: &TopicName) -> Option<NonZeroU16> {
+        self.outbound_aliases.get(topic.text()).copied()
+    }
+
+    /// The alias that a topic may get, if any is left: the first topics sent get those there are.
+    pub(crate) fn free_alias(&self) -> Option<NonZeroU16> {
         let next = u16::try_from(self.outbound_aliases.len() + 1).ok()?;
         // [MQTT-3.3.2-11]
-        if next > self.outbound_alias_maximum {
-            return None;
-        }
-        let alias = NonZeroU16::new(next)?;
+        NonZeroU16::new(next).filter(|_| next <= self.outbound_alias_maximum)
+    }
+
+    /// The client is being told what an alias stands for.
+    pub(crate) fn learn_alias(&mut self, topic: &TopicName, alias: NonZeroU16) {
         self.outbound_aliases.insert(topic.text().detached(), alias);
-        Some((alias, false))
     }
 }

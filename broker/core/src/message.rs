@@ -125,15 +125,7 @@ impl Message {
 
     /// What it costs in memory, about.
     pub fn bytes(&self) -> usize {
-        let properties = self.properties.as_ref().map_or(0, |properties| {
-            size_of::<PublishProperties>()
-                + properties.correlation_data.as_ref().map_or(0, Bytes::len)
-                + properties
-                    .user_properties
-                    .iter()
-                    .map(|(name, value)| name.len() + value.len() + 64)
-                    .sum::<usize>()
-        });
+        let properties = self.properties.as_deref().map_or(0, properties_bytes);
         size_of::<Message>() + self.topic.as_str().len() + self.payload.len() + properties
     }
 
@@ -150,6 +142,16 @@ impl Message {
             u32::try_from(left.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
         })
     }
+}
+
+/// What the properties of a message cost in memory, about.
+pub(crate) fn properties_bytes(properties: &PublishProperties) -> usize {
+    let user_properties = properties.user_properties.iter();
+    size_of::<PublishProperties>()
+        + properties.correlation_data.as_ref().map_or(0, Bytes::len)
+        + properties.response_topic.as_ref().map_or(0, |topic| topic.as_str().len())
+        + properties.content_type.as_ref().map_or(0, |text| text.as_str().len())
+        + user_properties.map(|(name, value)| name.len() + value.len() + 64).sum::<usize>()
 }
 
 /// The account of memory that kept messages draw on, one for all shards.
@@ -181,14 +183,15 @@ impl Memory {
     }
 }
 
+/// Memory that something holds, until it goes.
 #[derive(Debug)]
-struct Permit {
+pub(crate) struct Permit {
     memory: Arc<Memory>,
     bytes: usize,
 }
 
 impl Permit {
-    fn take(memory: &Arc<Memory>, bytes: usize) -> Permit {
+    pub(crate) fn take(memory: &Arc<Memory>, bytes: usize) -> Permit {
         memory.used.fetch_add(bytes, Ordering::Relaxed);
         Permit { memory: Arc::clone(memory), bytes }
     }

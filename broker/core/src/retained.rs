@@ -6,8 +6,9 @@
 //! message could still be on its way.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::ShardId;
 use crate::message::Message;
@@ -15,6 +16,9 @@ use crate::timers::Timer;
 
 /// How long a deletion is remembered; messages between shards take milliseconds.
 pub(crate) const DELETION_KEPT: Duration = Duration::from_secs(60);
+
+/// What an entry costs in each shard beside its topic: its place in the map, and its timer.
+const ENTRY_BYTES: usize = 256;
 
 /// Orders the retained messages of one topic: a logical clock, then the shard that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,16 +29,14 @@ pub struct Version {
 
 #[derive(Debug)]
 pub(crate) struct Retained {
-    root: Node,
+    /// Sorted, so that retained messages come in the order of their topics, and a reader that
+    /// was interrupted goes on behind the topic it had.
+    entries: BTreeMap<Box<str>, Entry>,
     messages: usize,
+    /// What all entries cost in all shards, about; deletions that are remembered included.
+    bytes: usize,
+    shards: usize,
     clock: u64,
-}
-
-#[derive(Debug, Default)]
-struct Node {
-    /// Sorted, so that retained messages come in the order of their topics.
-    children: BTreeMap<Box<str>, Node>,
-    entry: Option<Entry>,
 }
 
 #[derive(Debug)]
@@ -59,14 +61,43 @@ pub(crate) enum Applied {
     Outdated,
 }
 
+/// What a topic is to somebody who looks for those that match a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Match,
+    /// No match; the very next one may be.
+    Next,
+    /// The next one that can match is this or behind it.
+    Seek(String),
+    /// None behind it can match.
+    End,
+}
+
 impl Retained {
-    pub(crate) fn new() -> Retained {
-        Retained { root: Node::default(), messages: 0, clock: 0 }
+    pub(crate) fn new(shards: usize) -> Retained {
+        Retained { entries: BTreeMap::new(), messages: 0, bytes: 0, shards, clock: 0 }
     }
 
     /// How many messages there are.
     pub(crate) fn len(&self) -> usize {
         self.messages
+    }
+
+    /// What it would cost in memory, in all shards, with one more message or deletion.
+    pub(crate) fn bytes_with(&self, message: &Message) -> usize {
+        let topic = message.topic.as_str();
+        let before = self.entries.get(topic).map_or(0, |entry| {
+            self.entry_bytes(topic) + entry.message.as_ref().map_or(0, |message| message.bytes())
+        });
+        let after = match message.payload.is_empty() {
+            true => 0,
+            false => message.bytes(),
+        };
+        self.bytes - before + self.entry_bytes(topic) + after
+    }
+
+    fn entry_bytes(&self, topic: &str) -> usize {
+        self.shards * (ENTRY_BYTES + topic.len())
     }
 
     /// A version above all that this shard has seen.
@@ -77,117 +108,100 @@ impl Retained {
 
     /// Whether a topic has a message.
     pub(crate) fn contains(&self, topic: &str) -> bool {
-        let mut node = &self.root;
-        for level in topic.split('/') {
-            match node.children.get(level) {
-                Some(child) => node = child,
-                None => return false,
-            }
-        }
-        node.entry.as_ref().is_some_and(|entry| entry.message.is_some())
+        self.entries.get(topic).is_some_and(|entry| entry.message.is_some())
     }
 
     /// The timer of a topic's entry, to be cancelled or set.
     pub(crate) fn timer(&mut self, topic: &str) -> Option<&mut Option<Timer>> {
-        let mut node = &mut self.root;
-        for level in topic.split('/') {
-            node = node.children.get_mut(level)?;
-        }
-        node.entry.as_mut().map(|entry| &mut entry.timer)
+        self.entries.get_mut(topic).map(|entry| &mut entry.timer)
     }
 
     /// Stores a topic's message, or deletes it when the payload is empty ([MQTT-3.3.1-6]).
     pub(crate) fn apply(&mut self, version: Version, message: &Arc<Message>) -> Applied {
         self.clock = self.clock.max(version.clock);
-        let mut node = &mut self.root;
-        for level in message.topic.as_str().split('/') {
-            if !node.children.contains_key(level) {
-                node.children.insert(level.into(), Node::default());
-            }
-            node = node.children.get_mut(level).expect("just made sure of");
-        }
-        if node.entry.as_ref().is_some_and(|entry| entry.version >= version) {
+        let topic = message.topic.as_str();
+        if self.entries.get(topic).is_some_and(|entry| entry.version >= version) {
             return Applied::Outdated;
         }
+        self.bytes = self.bytes_with(message);
         let message = (!message.payload.is_empty()).then(|| Arc::clone(message));
         let stored = message.is_some();
-        let before = node.entry.replace(Entry { version, message, timer: None });
+        let before = self.entries.insert(topic.into(), Entry { version, message, timer: None });
         let existed = before.is_some_and(|entry| entry.message.is_some());
         self.messages = self.messages + usize::from(stored) - usize::from(existed);
         if stored { Applied::Stored { new: !existed } } else { Applied::Deleted { existed } }
     }
 
-    /// Forgets a topic whose deletion was remembered long enough, or whose message has expired.
-    /// Returns whether a message went.
-    pub(crate) fn forget(&mut self, topic: &str, now: Instant) -> bool {
-        let mut path: Vec<&str> = topic.split('/').collect();
-        let mut went = false;
-        // Without recursion: find the node, clear it, then prune empty nodes from the leaf up.
-        if let Some(node) = self.node_mut(&path) {
-            match &node.entry {
-                Some(Entry { message: Some(message), .. }) if message.is_expired(now) => {
-                    node.entry = None;
-                    self.messages -= 1;
-                    went = true;
-                }
-                Some(Entry { message: None, .. }) => node.entry = None,
-                _ => return false,
-            }
-        }
-        while let Some(last) = path.pop() {
-            let Some(parent) = self.node_mut(&path) else { break };
-            let empty = parent
-                .children
-                .get(last)
-                .is_some_and(|node| node.entry.is_none() && node.children.is_empty());
-            if !empty {
-                break;
-            }
-            parent.children.remove(last);
-        }
-        went
+    /// Forgets a topic whose time is over: a deletion remembered long enough, or a message that
+    /// has expired. Returns whether a message went.
+    pub(crate) fn forget(&mut self, topic: &str) -> bool {
+        let Some(entry) = self.entries.remove(topic) else { return false };
+        self.bytes -= self.entry_bytes(topic);
+        let Some(message) = entry.message else { return false };
+        self.bytes -= message.bytes();
+        self.messages -= 1;
+        true
     }
 
-    /// All messages whose topic matches a filter.
-    pub(crate) fn matching(&self, filter: &str) -> Vec<Arc<Message>> {
-        let levels: Vec<&str> = filter.split('/').collect();
-        let mut found = Vec::new();
-        let mut visits = vec![(&self.root, 0)];
-        while let Some((node, depth)) = visits.pop() {
-            let Some(level) = levels.get(depth) else {
-                found.extend(node.message());
-                continue;
-            };
-            // [MQTT-4.7.2-1]: a leading wildcard leaves out topics that begin with '$'.
-            let allowed = |name: &str| depth > 0 || !name.starts_with('$');
-            match *level {
-                "#" => {
-                    found.extend(node.message());
-                    let children = node.children.iter().rev().filter(|(name, _)| allowed(name));
-                    visits.extend(children.map(|(_, child)| (child, depth)));
-                }
-                "+" => {
-                    let children = node.children.iter().rev().filter(|(name, _)| allowed(name));
-                    visits.extend(children.map(|(_, child)| (child, depth + 1)));
-                }
-                name => visits.extend(node.children.get(name).map(|child| (child, depth + 1))),
+    /// The first message behind `after` in the order of topics whose topic matches a filter.
+    pub(crate) fn next_matching(&self, filter: &str, after: Option<&str>) -> Option<&Arc<Message>> {
+        let mut from = match after {
+            Some(after) => Bound::Excluded(after.to_owned()),
+            None => Bound::Unbounded,
+        };
+        loop {
+            let range = (from.as_ref().map(String::as_str), Bound::Unbounded);
+            let mut entries = self.entries.range::<str, _>(range);
+            let seek = entries.find_map(|(topic, entry)| match (step(filter, topic), entry) {
+                (Step::Match, Entry { message: Some(message), .. }) => Some(Ok(message)),
+                (Step::Match, Entry { message: None, .. }) | (Step::Next, _) => None,
+                (other, _) => Some(Err(other)),
+            });
+            match seek? {
+                Ok(message) => return Some(message),
+                Err(Step::Seek(topic)) => from = Bound::Included(topic),
+                Err(_) => return None,
             }
         }
-        found
-    }
-
-    fn node_mut(&mut self, path: &[&str]) -> Option<&mut Node> {
-        let mut node = &mut self.root;
-        for level in path {
-            node = node.children.get_mut(*level)?;
-        }
-        Some(node)
     }
 }
 
-impl Node {
-    fn message(&self) -> Option<Arc<Message>> {
-        self.entry.as_ref()?.message.clone()
+/// Where a filter's next match can be, seen from a topic: whole branches are passed over at once.
+fn step(filter: &str, topic: &str) -> Step {
+    if topic.starts_with('$') && filter.starts_with(['+', '#']) {
+        // [MQTT-4.7.2-1]: a leading wildcard leaves out topics that begin with '$'.
+        return Step::Seek("%".to_owned());
+    }
+    // Where the topic's level begins; beyond the end: it has no more.
+    let mut at = 0;
+    for wanted in filter.split('/') {
+        if wanted == "#" {
+            return Step::Match;
+        }
+        if at > topic.len() {
+            // What goes on from here is near, with others between that may match as well.
+            return Step::Next;
+        }
+        let rest = &topic[at..];
+        let level = rest.split_once('/').map_or(rest, |(level, _)| level);
+        if wanted != "+" && wanted != level {
+            let parent = &topic[..at];
+            return [format!("{parent}{wanted}"), format!("{parent}{wanted}/")]
+                .into_iter()
+                .find(|candidate| candidate.as_str() > topic)
+                .map_or_else(|| behind(parent), Step::Seek);
+        }
+        at += level.len() + 1;
+    }
+    if at > topic.len() { Step::Match } else { behind(&topic[..at]) }
+}
+
+/// What comes behind all topics that begin with `branch`, which ends with '/'.
+fn behind(branch: &str) -> Step {
+    match branch.strip_suffix('/') {
+        // '0' is what follows '/'.
+        Some(parent) => Step::Seek(format!("{parent}0")),
+        None => Step::End,
     }
 }
 
@@ -218,15 +232,17 @@ mod tests {
     }
 
     fn topics(retained: &Retained, filter: &str) -> Vec<String> {
-        let mut topics: Vec<String> =
-            retained.matching(filter).iter().map(|message| message.topic.to_string()).collect();
-        topics.sort();
+        let mut topics = Vec::new();
+        while let Some(message) = retained.next_matching(filter, topics.last().map(String::as_str))
+        {
+            topics.push(message.topic.to_string());
+        }
         topics
     }
 
     #[test]
     fn filters_find_the_topics_they_match() {
-        let mut retained = Retained::new();
+        let mut retained = Retained::new(1);
         for topic in ["a", "a/b", "a/b/c", "a/", "/a", "$SYS/x"] {
             let version = retained.next_version(ShardId(0));
             retained.apply(version, &message(topic, "x"));
@@ -247,7 +263,7 @@ mod tests {
             (version(2, 0), message("t", "two")),
         ];
         for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0], [0, 2, 1], [2, 0, 1]] {
-            let mut retained = Retained::new();
+            let mut retained = Retained::new(1);
             for write in order {
                 retained.apply(writes[write].0, &writes[write].1);
             }
@@ -258,13 +274,49 @@ mod tests {
 
     #[test]
     fn a_deletion_leaves_nothing_behind_once_it_is_forgotten() {
-        let mut retained = Retained::new();
+        let mut retained = Retained::new(1);
         retained.apply(version(1, 0), &message("a/b/c", "x"));
         assert_eq!(
             retained.apply(version(2, 0), &message("a/b/c", "")),
             Applied::Deleted { existed: true }
         );
-        retained.forget("a/b/c", Instant::now());
-        assert!(retained.root.children.is_empty());
+        retained.forget("a/b/c");
+        assert!(retained.entries.is_empty());
+        assert_eq!(retained.bytes, 0);
+    }
+
+    #[test]
+    fn the_same_topics_are_found_as_one_by_one() {
+        let names = ["a", "b", "a!", "", "$s"];
+        let mut retained = Retained::new(1);
+        for one in names {
+            for two in names {
+                for topic in [one.to_owned(), format!("{one}/{two}"), format!("{one}/{two}/{one}")]
+                {
+                    if !topic.is_empty() {
+                        let version = retained.next_version(ShardId(0));
+                        retained.apply(version, &message(&topic, "x"));
+                    }
+                }
+            }
+        }
+        let levels = ["a", "b", "+", "#", "a!", "", "$s", "c"];
+        for one in levels {
+            for two in levels {
+                for text in [one.to_owned(), format!("{one}/{two}"), format!("{one}/{two}/+")] {
+                    let Ok(filter) = midge_codec::TopicFilter::try_from(text.as_str()) else {
+                        continue;
+                    };
+                    let expected: Vec<String> = retained
+                        .entries
+                        .values()
+                        .filter_map(|entry| entry.message.as_ref())
+                        .filter(|message| filter.matches(&message.topic))
+                        .map(|message| message.topic.to_string())
+                        .collect();
+                    assert_eq!(topics(&retained, &text), expected, "{text}");
+                }
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use midge_codec::{PacketId, SubscriptionIdentifier, SubscriptionOptions, TopicFilter, Will};
 
 use crate::DutyId;
-use crate::message::{Client, Message};
+use crate::message::{Client, Memory, Message, Permit, properties_bytes};
 use crate::settings::Verdict;
 use crate::timers::Timer;
 
@@ -33,7 +33,7 @@ pub(crate) struct Session {
     pub(crate) outbound: Outbound,
     /// QoS 2 packet ids not released yet, and publishes whose duty is open.
     pub(crate) inbound: BTreeMap<PacketId, Inbound>,
-    pub(crate) will: Option<Box<Will>>,
+    pub(crate) will: Option<Box<StoredWill>>,
     /// When a will that waits goes out.
     pub(crate) will_timer: Option<Timer>,
     /// Messages it did not get.
@@ -51,6 +51,29 @@ pub(crate) struct Subscription {
     pub(crate) options: SubscriptionOptions,
     pub(crate) identifier: Option<SubscriptionIdentifier>,
     pub(crate) verdict: Verdict,
+}
+
+/// A will as its session keeps it, counted as memory.
+#[derive(Debug)]
+pub(crate) struct StoredWill {
+    pub(crate) will: Will,
+    pub(crate) delay: Duration,
+    _permit: Permit,
+}
+
+impl StoredWill {
+    /// Cut loose from the buffer it was read from.
+    pub(crate) fn new(mut will: Will, memory: &Arc<Memory>) -> StoredWill {
+        will.topic = will.topic.detached();
+        will.payload = bytes::Bytes::copy_from_slice(&will.payload);
+        will.properties.publish.detach();
+        let bytes = size_of::<StoredWill>()
+            + will.topic.as_str().len()
+            + will.payload.len()
+            + properties_bytes(&will.properties.publish);
+        let delay = Duration::from_secs(will.properties.will_delay_interval.unwrap_or(0).into());
+        StoredWill { will, delay, _permit: Permit::take(memory, bytes) }
+    }
 }
 
 /// A QoS 1 or 2 publish of the client that is not finished.

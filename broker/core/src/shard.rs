@@ -60,13 +60,15 @@ pub struct Shard {
     groups: Groups,
     interest: Interest,
     retained: Retained,
+    /// Whether there was no room for the last one: one warning an episode.
+    retained_full: bool,
     duties: Duties,
     timers: Timers,
     taps: Taps,
     scratch: Scratch,
-    /// Connections that wait for memory.
-    starved: Vec<ConnectionId>,
     memory_timer: Option<Timer>,
+    /// Since when publishers have been waiting for memory.
+    memory_full_since: Option<Instant>,
     incarnations: u32,
     hashing: DefaultHashBuilder,
 }
@@ -111,12 +113,13 @@ impl Shard {
             filters: FilterMap::default(),
             groups: Groups::default(),
             interest: Interest::default(),
-            retained: Retained::new(),
+            retained: Retained::new(shards),
+            retained_full: false,
             duties: Duties::default(),
             timers: Timers::default(),
             scratch: Scratch::default(),
-            starved: Vec::new(),
             memory_timer: None,
+            memory_full_since: None,
             incarnations: 0,
             hashing: DefaultHashBuilder::default(),
         }
@@ -186,7 +189,7 @@ impl Shard {
                 Due::SessionExpiry(session) => self.session_expiry_due(now, session),
                 Due::WillDelay(session) => self.will_delay_due(now, session),
                 Due::Retained(topic) => {
-                    let went = self.retained.forget(topic.as_str(), now.instant);
+                    let went = self.retained.forget(topic.as_str());
                     if went && ShardId::of_topic(&topic, self.shards) == self.id {
                         self.wire.stats.retained -= 1;
                     }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use midge_codec::{PacketId, QoS, SubscriptionIdentifier, TopicFilter};
+use midge_codec::{PacketId, QoS, SubscriptionIdentifier, TopicFilter, TopicName};
 
 use super::Shape;
 use crate::message::Message;
@@ -22,7 +22,7 @@ pub(crate) enum Identifiers {
     #[default]
     None,
     One(SubscriptionIdentifier),
-    Many(Box<[SubscriptionIdentifier]>),
+    Many(Vec<SubscriptionIdentifier>),
 }
 
 impl Identifiers {
@@ -36,14 +36,11 @@ impl Identifiers {
 
     pub(crate) fn add(&mut self, identifier: Option<SubscriptionIdentifier>) {
         let Some(identifier) = identifier else { return };
-        *self = match std::mem::take(self) {
-            Identifiers::None => Identifiers::One(identifier),
-            more => {
-                let mut all = more.as_slice().to_vec();
-                all.push(identifier);
-                Identifiers::Many(all.into())
-            }
-        };
+        match self {
+            Identifiers::None => *self = Identifiers::One(identifier),
+            Identifiers::One(one) => *self = Identifiers::Many(vec![*one, identifier]),
+            Identifiers::Many(many) => many.push(identifier),
+        }
     }
 }
 
@@ -111,9 +108,19 @@ pub(crate) struct Outbound {
     queue: VecDeque<Delivery>,
     queue_bytes: usize,
     queued_qos0: usize,
-    /// Retained messages of new subscriptions: sent as there is room, not counted as queued.
-    /// Each with the subscription it is for.
-    retained: VecDeque<(Arc<TopicFilter>, Delivery)>,
+    /// No message in the queue expires before this.
+    queue_expires: Option<Instant>,
+    /// New subscriptions whose retained messages are still to be sent, as there is room.
+    retained: VecDeque<RetainedFor>,
+}
+
+/// A subscription whose retained messages are being sent. The messages stay where they are until
+/// their turn comes: they cost nothing here, and never come older than they are then.
+#[derive(Clone, Debug)]
+pub(crate) struct RetainedFor {
+    pub(crate) filter: TopicFilter,
+    /// The last topic sent.
+    pub(crate) after: Option<TopicName>,
 }
 
 fn packet_id(sequence: u64) -> PacketId {
@@ -137,9 +144,14 @@ impl Outbound {
         self.queue_bytes
     }
 
-    /// Retained messages still to be sent.
-    pub(crate) fn retained(&self) -> usize {
-        self.retained.len()
+    /// The subscription whose retained messages are to be sent next.
+    pub(crate) fn retained_front(&mut self) -> Option<&mut RetainedFor> {
+        self.retained.front_mut()
+    }
+
+    /// All retained messages of that subscription have been sent.
+    pub(crate) fn retained_done(&mut self) {
+        self.retained.pop_front();
     }
 
     /// Whether a message of this QoS must wait behind others.
@@ -151,7 +163,7 @@ impl Outbound {
     }
 
     /// Whether another QoS 1 or 2 message may be sent ([MQTT-3.3.4-9]).
-    fn has_room(&self, window: Window) -> bool {
+    pub(crate) fn has_room(&self, window: Window) -> bool {
         self.sent == self.slots.len()
             && self.open < window.messages
             && (self.open_bytes == 0 || self.open_bytes < window.bytes)
@@ -172,33 +184,55 @@ impl Outbound {
         packet_id(sequence)
     }
 
-    /// Puts a message in the queue, unless it is at its limit.
-    pub(crate) fn push(&mut self, delivery: Delivery, limits: &Limits) -> Push {
+    /// Puts a message in the queue, unless it is at its limit. Expired ones make room and are
+    /// counted.
+    pub(crate) fn push(
+        &mut self,
+        delivery: Delivery,
+        limits: &Limits,
+        now: Instant,
+        expired: &mut u64,
+    ) -> Push {
         let bytes = delivery.message.bytes();
+        if self.is_full(bytes, limits) && self.queue_expires.is_some_and(|first| first <= now) {
+            *expired += self.take_waiting(|waiting| waiting.message.is_expired(now)).len() as u64;
+        }
+        if self.is_full(bytes, limits) {
+            return Push::Full;
+        }
+        self.enqueue(delivery);
+        Push::Queued
+    }
+
+    fn is_full(&self, bytes: usize, limits: &Limits) -> bool {
         let count_full =
             limits.max_queued_messages > 0 && self.queue.len() >= limits.max_queued_messages;
         let bytes_full =
             limits.max_queued_bytes > 0 && self.queue_bytes + bytes > limits.max_queued_bytes;
-        if count_full || bytes_full {
-            return Push::Full;
-        }
-        self.queue_bytes += bytes;
+        count_full || bytes_full
+    }
+
+    fn enqueue(&mut self, delivery: Delivery) {
+        self.queue_bytes += delivery.message.bytes();
         self.queued_qos0 += usize::from(delivery.shape.qos == QoS::AtMostOnce);
+        let expiries = [self.queue_expires, delivery.message.expires];
+        self.queue_expires = expiries.into_iter().flatten().min();
         self.queue.push_back(delivery);
-        Push::Queued
     }
 
-    /// Adds retained messages of a new subscription.
-    pub(crate) fn push_retained(
-        &mut self,
-        filter: &TopicFilter,
-        deliveries: impl Iterator<Item = Delivery>,
-    ) {
-        let filter = Arc::new(filter.clone());
-        self.retained.extend(deliveries.map(|delivery| (Arc::clone(&filter), delivery)));
+    /// The retained messages of a subscription are to be sent, from the first.
+    pub(crate) fn want_retained(&mut self, filter: TopicFilter) {
+        self.forget_retained(&filter);
+        self.retained.push_back(RetainedFor { filter, after: None });
     }
 
-    /// The next message that may be sent now. Expired ones are dropped on the way and counted.
+    /// Sends no more retained messages of a subscription.
+    pub(crate) fn forget_retained(&mut self, filter: &TopicFilter) {
+        self.retained.retain(|waiting| waiting.filter != *filter);
+    }
+
+    /// The next message of the queue that may be sent now. Expired ones are dropped on the way
+    /// and counted.
     pub(crate) fn next(
         &mut self,
         window: Window,
@@ -207,14 +241,11 @@ impl Outbound {
     ) -> Option<Delivery> {
         loop {
             let room = self.has_room(window);
-            let sendable = |delivery: &Delivery| delivery.shape.qos == QoS::AtMostOnce || room;
-            let delivery = if self.queue.front().is_some_and(sendable) {
-                self.pop_queue()?
-            } else if self.retained.front().is_some_and(|(_, delivery)| sendable(delivery)) {
-                self.retained.pop_front()?.1
-            } else {
+            let delivery = self.queue.front()?;
+            if delivery.shape.qos > QoS::AtMostOnce && !room {
                 return None;
-            };
+            }
+            let delivery = self.pop_queue()?;
             if !delivery.message.is_expired(now) {
                 return Some(delivery);
             }
@@ -287,12 +318,47 @@ impl Outbound {
     fn finish(&mut self) -> Acknowledged {
         self.open -= 1;
         self.sent_open -= 1;
+        self.pop_done();
+        Acknowledged::Finished
+    }
+
+    fn pop_done(&mut self) {
         while let Some(Inflight::Done) = self.slots.front() {
             self.slots.pop_front();
             self.first += 1;
-            self.sent -= 1;
+            // After a reconnect also slots that were done before may not have been passed yet.
+            self.sent = self.sent.saturating_sub(1);
         }
-        Acknowledged::Finished
+    }
+
+    /// Gives up a message that was to be sent again.
+    pub(crate) fn abandon(&mut self, id: PacketId) {
+        if let Some(slot) = self.slot(id) {
+            let before = std::mem::replace(slot, Inflight::Done);
+            self.release(&before);
+            self.finish();
+        }
+    }
+
+    /// Gives up every message that is in flight, not what is released already; returns how many.
+    pub(crate) fn abandon_all(&mut self) -> u64 {
+        let mut count = 0;
+        for (place, slot) in self.slots.iter_mut().enumerate() {
+            if matches!(slot, Inflight::AwaitPuback(_) | Inflight::AwaitPubrec(_)) {
+                *slot = Inflight::Done;
+                count += 1;
+                self.open -= 1;
+                self.sent_open -= usize::from(place < self.sent);
+            }
+        }
+        self.open_bytes = 0;
+        self.pop_done();
+        count
+    }
+
+    /// Bytes of messages in flight.
+    pub(crate) fn inflight_bytes(&self) -> usize {
+        self.open_bytes
     }
 
     /// A new connection: all that is in flight is to be sent again ([MQTT-4.4.0-1]).
@@ -317,7 +383,7 @@ impl Outbound {
         Some((id, slot))
     }
 
-    /// Takes waiting messages that `gone` picks out of queue and retained ones.
+    /// Takes waiting messages that `gone` picks.
     pub(crate) fn take_waiting(
         &mut self,
         mut gone: impl FnMut(&Delivery) -> bool,
@@ -326,16 +392,14 @@ impl Outbound {
         let before = std::mem::take(&mut self.queue);
         self.queue_bytes = 0;
         self.queued_qos0 = 0;
+        self.queue_expires = None;
         for delivery in before {
             if gone(&delivery) {
                 taken.push(delivery);
             } else {
-                self.queue_bytes += delivery.message.bytes();
-                self.queued_qos0 += usize::from(delivery.shape.qos == QoS::AtMostOnce);
-                self.queue.push_back(delivery);
+                self.enqueue(delivery);
             }
         }
-        self.retained.retain(|(_, delivery)| !gone(delivery));
         taken
     }
 
@@ -351,11 +415,6 @@ impl Outbound {
             }
         }
         taken
-    }
-
-    /// Drops retained messages that wait for a subscription which is being made again.
-    pub(crate) fn forget_retained(&mut self, filter: &TopicFilter) {
-        self.retained.retain(|(subscription, _)| **subscription != *filter);
     }
 }
 
@@ -451,10 +510,13 @@ mod tests {
     fn the_queue_holds_no_more_than_its_limits() {
         let mut outbound = Outbound::default();
         let limits = Limits { max_queued_messages: 2, ..Limits::default() };
-        assert_eq!(outbound.push(delivery(QoS::AtLeastOnce, 1), &limits), Push::Queued);
-        assert_eq!(outbound.push(delivery(QoS::AtLeastOnce, 2), &limits), Push::Queued);
-        assert_eq!(outbound.push(delivery(QoS::AtLeastOnce, 3), &limits), Push::Full);
+        let mut push = |number, limits: &Limits| {
+            outbound.push(delivery(QoS::AtLeastOnce, number), limits, Instant::now(), &mut 0)
+        };
+        assert_eq!(push(1, &limits), Push::Queued);
+        assert_eq!(push(2, &limits), Push::Queued);
+        assert_eq!(push(3, &limits), Push::Full);
         let bytes = Limits { max_queued_messages: 0, max_queued_bytes: 1, ..limits };
-        assert_eq!(outbound.push(delivery(QoS::AtLeastOnce, 4), &bytes), Push::Full);
+        assert_eq!(push(4, &bytes), Push::Full);
     }
 }

@@ -9,7 +9,7 @@ use tracing::warn;
 use super::Shard;
 use crate::connection::Connection;
 use crate::event::Attach;
-use crate::session::Session;
+use crate::session::{Session, StoredWill};
 use crate::timers::Due;
 use crate::{ConnectionId, Now, Out};
 
@@ -31,6 +31,8 @@ impl Shard {
         connection.problem_information = properties.request_problem_information.unwrap_or(true);
         connection.outbound_alias_maximum =
             properties.topic_alias_maximum.unwrap_or(0).min(self.limits().topic_alias_outgoing);
+        connection.inbound_alias_maximum = self.limits().topic_alias_maximum;
+        connection.inbound_receive_maximum = self.limits().receive_maximum;
         connection.bridge = connect.bridge;
         if keep_alive > 0 {
             // [MQTT-3.1.2-22]: one and a half times the keep alive.
@@ -48,7 +50,7 @@ impl Shard {
         self.timers.cancel(session.expiry_timer.take());
         // [MQTT-3.1.3-9]: back before its will was due; the new connection has its own.
         self.timers.cancel(session.will_timer.take());
-        session.will = connect.will.map(|will| Box::new(detached(will)));
+        session.will = connect.will.map(|will| Box::new(StoredWill::new(will, &self.memory)));
         session.outbound.rewind();
 
         let slot = id.index as usize;
@@ -96,6 +98,9 @@ impl Shard {
             }
             if will.topic.levels().nth(limits.max_topic_levels).is_some() {
                 return Some(ReasonCode::TopicNameInvalid);
+            }
+            if limits.max_payload > 0 && will.payload.len() > limits.max_payload {
+                return Some(ReasonCode::QuotaExceeded);
             }
         }
         let known = self.by_client_id.contains_key(&client.client_id);
@@ -207,11 +212,4 @@ impl Shard {
             ..ConnackProperties::default()
         }
     }
-}
-
-fn detached(mut will: midge_codec::Will) -> midge_codec::Will {
-    will.topic = will.topic.detached();
-    will.payload = bytes::Bytes::copy_from_slice(&will.payload);
-    will.properties.publish.detach();
-    will
 }

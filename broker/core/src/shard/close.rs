@@ -69,7 +69,7 @@ impl Shard {
         let number = self.connection(index).session;
         let session = self.session(number);
         // A will that would have waited is not sent when the session goes on before it was due.
-        let delayed = session.will.as_ref().is_some_and(|will| delay(will) > Duration::ZERO);
+        let delayed = session.will.as_ref().is_some_and(|will| will.delay > Duration::ZERO);
         let keeps = resumed && session.outlives_connection();
         let fate = if keeps && delayed { WillFate::Discard } else { WillFate::Publish };
         self.detach(now, index, fate);
@@ -152,7 +152,7 @@ impl Shard {
         self.give_back_waiting(now, number);
         let session = self.session(number);
         if let Some(will) = &session.will {
-            let delay = delay(will);
+            let delay = will.delay;
             if delay == Duration::ZERO {
                 self.publish_will(now, number);
             } else {
@@ -165,9 +165,10 @@ impl Shard {
     /// Ends a session that has no connection: nothing of it remains.
     pub(super) fn end_session(&mut self, now: Now, number: u32) {
         debug_assert!(self.session(number).connection.is_none());
-        // [MQTT-3.1.2-8]: the will goes out when the session ends, if not before.
-        self.publish_will(now, number);
         self.leave_all(now, number);
+        // [MQTT-3.1.2-8]: the will goes out when the session ends, if not before; its own
+        // subscriptions, shared ones above all, have no part in it.
+        self.publish_will(now, number);
         let session = self.sessions.remove(number as usize);
         self.by_client_id.remove(&session.client.client_id);
         self.timers.cancel(session.expiry_timer);
@@ -184,7 +185,7 @@ impl Shard {
         let session = self.session(number);
         let Some(will) = session.will.take() else { return };
         let client = std::sync::Arc::clone(&session.client);
-        let Will { qos, retain, topic, payload, properties } = *will;
+        let Will { qos, retain, topic, payload, properties } = will.will;
         if !self.generation.authorize.publish(&client, &topic) {
             self.wire.stats.publish_denied += 1;
             debug!(client_id = %client.client_id, %topic, "will denied");
@@ -209,8 +210,4 @@ impl Shard {
         self.route(now, &mut envelope);
         self.offer_unwaited(&mut envelope);
     }
-}
-
-fn delay(will: &Will) -> Duration {
-    Duration::from_secs(will.properties.will_delay_interval.unwrap_or(0).into())
 }

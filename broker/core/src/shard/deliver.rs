@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use midge_codec::{PacketId, ProtocolVersion, PublishFrame, QoS, ReasonCode};
+use midge_codec::{PacketId, ProtocolVersion, PublishFrame, QoS, ReasonCode, TopicName};
 use tracing::warn;
 
 use super::{Shard, Subscriber};
@@ -13,8 +13,8 @@ use crate::connection::{Connection, Wire};
 use crate::filters::Visits;
 use crate::message::{Memory, Message, Origin};
 use crate::output::SHARE_BYTES;
-use crate::session::{Identifiers, Inflight, Push, Session, Shape, Window};
-use crate::settings::Limits;
+use crate::session::{Delivery, Identifiers, Inflight, Push, Session, Shape, Window};
+use crate::settings::{Limits, Verdict};
 
 /// A message that is being routed: kept (counted, shareable) only once somebody needs it longer.
 #[derive(Debug)]
@@ -177,7 +177,7 @@ impl Shard {
         let Some(index) = session.connection else {
             let worth_keeping = shape.qos > QoS::AtMostOnce || limits.queue_qos0;
             if worth_keeping && session.outlives_connection() {
-                queue(session, shape, envelope, limits, memory, wire);
+                queue(now, session, shape, envelope, limits, memory, wire);
             }
             return;
         };
@@ -186,7 +186,7 @@ impl Shard {
         if session.outbound.must_wait(shape.qos, window)
             || connection.output.len() >= limits.output_bytes
         {
-            queue(session, shape, envelope, limits, memory, wire);
+            queue(now, session, shape, envelope, limits, memory, wire);
             return;
         }
         if !connection.fits(envelope.message(), &shape) {
@@ -200,58 +200,113 @@ impl Shard {
         connection.publish(now, envelope.message(), &shape, packet_id, false, frames, wire);
     }
 
-    /// Sends what waits, as far as window and output allow: first what has to be sent again.
+    /// Sends what waits, as far as window and output allow: first what has to be sent again, then
+    /// the queue, then retained messages of new subscriptions.
     pub(super) fn refill(&mut self, now: Now, index: u32) {
+        if self.connections[index as usize].is_none() {
+            return;
+        }
         let mut frames = std::mem::take(&mut self.scratch.frames);
+        self.resend(now, index, &mut frames);
+        self.send_queue(now, index, &mut frames);
+        self.send_retained(now, index, &mut frames);
+        self.scratch.frames = frames;
+    }
+
+    fn resend(&mut self, now: Now, index: u32, frames: &mut Frames) {
         let Shard { sessions, connections, wire, generation, .. } = self;
         let limits = &generation.limits;
         let Some(connection) = connections[index as usize].as_mut() else { return };
         let session = &mut sessions[connection.session as usize];
         let window = connection.window(limits);
         while connection.output.len() < limits.output_bytes {
-            frames.clear();
-            let Some((packet_id, slot)) = session.outbound.next_resend(window) else { break };
-            match slot {
-                Inflight::AwaitPuback(delivery) | Inflight::AwaitPubrec(delivery) => {
-                    let (message, shape) = (&delivery.message, &delivery.shape);
-                    // [MQTT-3.3.1-1]
-                    connection.publish(
-                        now,
-                        message,
-                        shape,
-                        Some(packet_id),
-                        true,
-                        &mut frames,
-                        wire,
-                    );
-                }
-                Inflight::AwaitPubcomp | Inflight::Done => {
-                    connection.acknowledge(PUBREL, packet_id, ReasonCode::Success, wire);
-                }
+            let Some((packet_id, slot)) = session.outbound.next_resend(window) else { return };
+            let (Inflight::AwaitPuback(delivery) | Inflight::AwaitPubrec(delivery)) = slot else {
+                connection.acknowledge(PUBREL, packet_id, ReasonCode::Success, wire);
+                continue;
+            };
+            let (message, shape) = (&delivery.message, &delivery.shape);
+            // The client may take less than when it was first sent ([MQTT-3.1.2-24]), and be
+            // allowed less.
+            let fits = connection.fits(message, shape);
+            if fits && generation.authorize.read(&session.client, &message.topic) {
+                frames.clear();
+                // [MQTT-3.3.1-1]
+                connection.publish(now, message, shape, Some(packet_id), true, frames, wire);
+                continue;
             }
+            match fits {
+                true => wire.stats.dropped.access += 1,
+                false => wire.stats.dropped.too_large += 1,
+            }
+            session.outbound.abandon(packet_id);
+            wire.stats.inflight -= 1;
         }
+    }
+
+    fn send_queue(&mut self, now: Now, index: u32, frames: &mut Frames) {
+        let Shard { sessions, connections, wire, generation, .. } = self;
+        let limits = &generation.limits;
+        let Some(connection) = connections[index as usize].as_mut() else { return };
+        let session = &mut sessions[connection.session as usize];
+        let window = connection.window(limits);
         let (queued, bytes) = (session.outbound.queued(), session.outbound.queued_bytes());
         while connection.output.len() < limits.output_bytes {
             let expired = &mut wire.stats.dropped.expired;
             let Some(delivery) = session.outbound.next(window, now.instant, expired) else { break };
-            frames.clear();
-            if !connection.fits(&delivery.message, &delivery.shape) {
-                wire.stats.dropped.too_large += 1;
-                continue;
-            }
-            let (message, shape) = (Arc::clone(&delivery.message), delivery.shape.clone());
-            let packet_id = (shape.qos > QoS::AtMostOnce).then(|| {
-                wire.stats.inflight += 1;
-                session.outbound.start(delivery)
-            });
-            connection.publish(now, &message, &shape, packet_id, false, &mut frames, wire);
+            connection.start(now, session, delivery, frames, wire);
         }
         wire.stats.queued -= (queued - session.outbound.queued()) as u64;
         wire.stats.queued_bytes -= (bytes - session.outbound.queued_bytes()) as u64;
         if session.outbound.queued() == 0 {
             session.overflowing = false;
         }
-        self.scratch.frames = frames;
+    }
+
+    /// [MQTT-3.3.1-9]
+    fn send_retained(&mut self, now: Now, index: u32, frames: &mut Frames) {
+        let Shard { sessions, connections, wire, generation, retained, .. } = self;
+        let (limits, authorize) = (&generation.limits, &generation.authorize);
+        let Some(connection) = connections[index as usize].as_mut() else { return };
+        let session = &mut sessions[connection.session as usize];
+        let window = connection.window(limits);
+        while connection.output.len() < limits.output_bytes {
+            let room = session.outbound.has_room(window);
+            let Some(waiting) = session.outbound.retained_front() else { return };
+            let after = waiting.after.as_ref().map(TopicName::as_str);
+            let subscription = session.subscriptions.get(&waiting.filter);
+            let subscription = subscription.filter(|known| known.verdict != Verdict::Never);
+            let found = subscription.and_then(|subscription| {
+                let message = retained.next_matching(waiting.filter.filter(), after)?;
+                Some((subscription, message))
+            });
+            let Some((subscription, message)) = found else {
+                session.outbound.retained_done();
+                continue;
+            };
+            let qos = message.qos.min(subscription.options.qos);
+            if qos > QoS::AtMostOnce && !room {
+                return;
+            }
+            waiting.after = Some(message.topic.clone());
+            let readable = subscription.verdict == Verdict::Always
+                || authorize.read(&session.client, &message.topic);
+            // Who lost the right to publish has no say through what is retained either.
+            let still_allowed = match &message.origin {
+                Origin::Client(publisher) => authorize.publish(publisher, &message.topic),
+                Origin::Broker => true,
+            };
+            if !readable || !still_allowed {
+                continue;
+            }
+            if message.is_expired(now.instant) {
+                continue;
+            }
+            let identifiers = subscription.identifier.map_or(Identifiers::None, Identifiers::One);
+            let shape = Shape { qos, retain: true, identifiers, shared: None };
+            let delivery = shape.of(Arc::clone(message));
+            connection.start(now, session, delivery, frames, wire);
+        }
     }
 }
 
@@ -263,6 +318,7 @@ fn is_publisher(origin: &Origin, session: &Session) -> bool {
 }
 
 fn queue(
+    now: Now,
     session: &mut Session,
     shape: Shape,
     envelope: &mut Envelope,
@@ -270,12 +326,15 @@ fn queue(
     memory: &Arc<Memory>,
     wire: &mut Wire,
 ) {
-    let before = session.outbound.queued_bytes();
-    match session.outbound.push(shape.of(envelope.share(memory)), limits) {
-        Push::Queued => {
-            wire.stats.queued += 1;
-            wire.stats.queued_bytes += (session.outbound.queued_bytes() - before) as u64;
-        }
+    let outbound = &mut session.outbound;
+    wire.stats.queued -= outbound.queued() as u64;
+    wire.stats.queued_bytes -= outbound.queued_bytes() as u64;
+    let expired = &mut wire.stats.dropped.expired;
+    let pushed = outbound.push(shape.of(envelope.share(memory)), limits, now.instant, expired);
+    wire.stats.queued += outbound.queued() as u64;
+    wire.stats.queued_bytes += outbound.queued_bytes() as u64;
+    match pushed {
+        Push::Queued => {}
         Push::Full => {
             session.dropped += 1;
             wire.stats.dropped.queue_full += 1;
@@ -309,12 +368,58 @@ impl Connection {
     /// Whether a PUBLISH is within the client's Maximum Packet Size ([MQTT-3.1.2-25]).
     pub(super) fn fits(&self, message: &Message, shape: &Shape) -> bool {
         self.maximum_packet_size == u32::MAX || {
-            // With topic and without alias: the longest form it can take.
             let expiry = message.expires.map(|_| u32::MAX);
             let packet_id = (shape.qos > QoS::AtMostOnce).then_some(PacketId::MIN);
-            let frame = frame(message, shape, packet_id, false, expiry);
-            frame.encoded_len(self.version) + 3 <= self.maximum_packet_size as usize
+            self.takes(&frame(message, shape, packet_id, false, expiry))
         }
+    }
+
+    fn takes(&self, frame: &PublishFrame<'_>) -> bool {
+        self.maximum_packet_size == u32::MAX
+            || frame.encoded_len(self.version) <= self.maximum_packet_size as usize
+    }
+
+    /// Names a topic by its alias, or gives it one if there is one left that the packet has room
+    /// for (3.3.2.3.4).
+    fn shorten(&mut self, frame: &mut PublishFrame<'_>, topic: &TopicName) {
+        if self.outbound_alias_maximum == 0 {
+            return;
+        }
+        let plain = *frame;
+        if let Some(alias) = self.known_alias(topic) {
+            frame.topic_alias = Some(alias);
+            frame.topic = "";
+        } else if let Some(alias) = self.free_alias() {
+            frame.topic_alias = Some(alias);
+            if self.takes(frame) {
+                return self.learn_alias(topic, alias);
+            }
+        }
+        if !self.takes(frame) {
+            *frame = plain;
+        }
+    }
+
+    /// Sends a message that waited, unless it is too large for the client.
+    fn start(
+        &mut self,
+        now: Now,
+        session: &mut Session,
+        delivery: Delivery,
+        frames: &mut Frames,
+        wire: &mut Wire,
+    ) {
+        if !self.fits(&delivery.message, &delivery.shape) {
+            wire.stats.dropped.too_large += 1;
+            return;
+        }
+        let (message, shape) = (Arc::clone(&delivery.message), delivery.shape.clone());
+        let packet_id = (shape.qos > QoS::AtMostOnce).then(|| {
+            wire.stats.inflight += 1;
+            session.outbound.start(delivery)
+        });
+        frames.clear();
+        self.publish(now, &message, &shape, packet_id, false, frames, wire);
     }
 
     /// Writes a PUBLISH into the output.
@@ -334,11 +439,9 @@ impl Connection {
         wire.stats.publish_bytes_sent += message.payload.len() as u64;
         let expiry = message.remaining_expiry(now.instant);
         let mut frame = frame(message, shape, packet_id, dup, expiry);
-        let alias = match self.outbound_alias_maximum {
-            0 => None,
-            _ => self.outbound_alias(&message.topic),
-        };
-        let plain = alias.is_none() && !dup && frame.subscription_identifiers.is_empty();
+        self.shorten(&mut frame, &message.topic);
+        let plain =
+            frame.topic_alias.is_none() && !dup && frame.subscription_identifiers.is_empty();
         let version = self.version;
         let share = message.payload.len() >= SHARE_BYTES;
         let output = self.buffer(wire);
@@ -351,12 +454,6 @@ impl Connection {
                 output.encoded()[at..at + 2].copy_from_slice(&id.get().to_be_bytes());
             }
         } else {
-            if let Some((alias, known)) = alias {
-                frame.topic_alias = Some(alias);
-                if known {
-                    frame.topic = "";
-                }
-            }
             let start = frames.encoded.len();
             frame.encode_head(version, &mut frames.encoded);
             output.encoded().extend_from_slice(&frames.encoded[start..]);

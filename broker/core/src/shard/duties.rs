@@ -170,14 +170,25 @@ impl Shard {
         }
     }
 
+    /// Whether one more publish breaks our Receive Maximum ([MQTT-3.3.4-7]).
+    pub(super) fn exceeds_receive_maximum(&self, index: u32, number: u32) -> bool {
+        let Some(connection) = &self.connections[index as usize] else { return false };
+        let inbound = &self.sessions[number as usize].inbound;
+        let waits = |inbound: &Inbound| matches!(inbound, Inbound::Duty(_));
+        // 3.x has no such limit: it is taken, and the client paused. Only who does not release
+        // what we have acknowledged is stopped; it loses nothing by sending this one again.
+        let pausable = connection.version < ProtocolVersion::V5 && inbound.values().any(waits);
+        inbound.len() >= usize::from(connection.inbound_receive_maximum) && !pausable
+    }
+
     /// 3.x knows no Receive Maximum: such a client is not read from while it has too many
     /// publishes unacknowledged.
     fn pause_unacknowledged(&mut self, index: u32) {
-        let most = usize::from(self.limits().receive_maximum);
         let Some(connection) = &self.connections[index as usize] else { return };
         if connection.version == ProtocolVersion::V5 {
             return;
         }
+        let most = usize::from(connection.inbound_receive_maximum);
         let inbound = &self.sessions[connection.session as usize].inbound;
         let waiting = inbound.len() >= most
             && inbound.values().any(|inbound| matches!(inbound, Inbound::Duty(_)));
@@ -191,8 +202,8 @@ impl Shard {
         if connection.paused & paused::UNACKNOWLEDGED == 0 {
             return;
         }
+        let most = usize::from(connection.inbound_receive_maximum);
         let session = connection.session;
-        let most = usize::from(self.limits().receive_maximum);
         let inbound = &self.sessions[session as usize].inbound;
         let released = inbound.len() < most
             || inbound.values().all(|inbound| matches!(inbound, Inbound::AwaitPubrel));

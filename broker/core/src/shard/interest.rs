@@ -9,8 +9,9 @@ use midge_codec::{Packet, Suback, TopicFilter};
 
 use super::Shard;
 use super::peer::PeerMessage;
+use super::subscribe::PENDING_SUBSCRIBES;
+use crate::connection::paused;
 use crate::filters::{FilterMap, Visits};
-use crate::session::Subscription;
 use crate::{ConnectionId, Now, Out, ShardId};
 
 #[derive(Debug, Default)]
@@ -56,7 +57,7 @@ pub(super) struct PendingSubscribe {
     pub(super) connection: ConnectionId,
     pub(super) suback: Suback,
     /// Subscriptions whose retained messages follow it.
-    pub(super) retained: Vec<(TopicFilter, Subscription)>,
+    pub(super) retained: Vec<TopicFilter>,
 }
 
 impl Interest {
@@ -192,16 +193,23 @@ impl Shard {
     /// Everybody knows: SUBACK, then retained messages.
     fn subscribed(&mut self, now: Now, pending: PendingSubscribe) {
         let PendingSubscribe { session, incarnation, connection, suback, retained } = pending;
-        let live = self.live(connection);
-        if let Some(index) = live {
+        if let Some(index) = self.live(connection) {
             let (connection, wire) = self.connection_and_wire(index);
             connection.send(&Packet::Suback(suback), wire);
-        }
-        if self.session_of(session, incarnation).is_some() {
-            for (filter, subscription) in retained {
-                self.send_retained(session, &filter, &subscription);
+            connection.requests -= 1;
+            if connection.requests < PENDING_SUBSCRIBES {
+                self.resume(now, index, paused::REQUESTS);
             }
-            if let Some(index) = self.sessions[session as usize].connection {
+            self.pause_slow_reader(index);
+        }
+        if let Some(session) = self.session_of(session, incarnation) {
+            for filter in retained {
+                // What has been unsubscribed since wants none.
+                if session.subscriptions.contains_key(&filter) {
+                    session.outbound.want_retained(filter);
+                }
+            }
+            if let Some(index) = session.connection {
                 self.refill(now, index);
             }
         }

@@ -1,48 +1,89 @@
 //! Memory runs out: the largest queues lose messages first; if that is not enough, publishers wait.
+//!
+//! Nobody waits for ever: retained messages have their own bound, and clients that never acknowledge
+//! lose what they hold once publishers have waited long enough.
 
 use std::time::Duration;
 
+use midge_codec::ReasonCode;
 use tracing::warn;
 
 use super::Shard;
+use super::peer::PeerMessage;
 use crate::Now;
 use crate::connection::paused;
+use crate::session::Session;
 use crate::timers::Due;
 
 /// How often waiting publishers look whether there is memory again.
 const RETRY: Duration = Duration::from_millis(20);
 
+/// How long publishers wait for acknowledgements of messages in flight to give memory back.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl Shard {
     /// After a publish was routed: makes room, or pauses its publisher.
     pub(super) fn pause_when_memory_is_full(&mut self, now: Now, index: u32) {
-        if !self.memory.is_full() {
-            return;
-        }
-        self.shed();
+        self.make_room();
         if self.memory.is_full() && self.connections[index as usize].is_some() {
-            let id = self.connection(index).id;
             self.pause(index, paused::MEMORY);
-            self.memory_timer
-                .get_or_insert_with(|| self.timers.push(now.instant + RETRY, Due::Memory));
-            if !self.starved.contains(&id) {
-                self.starved.push(id);
+            if self.memory_timer.is_none() {
+                self.memory_full_since = Some(now.instant);
+                self.wait_for_memory(now);
             }
         }
     }
 
-    pub(super) fn memory_due(&mut self, now: Now) {
-        self.memory_timer = None;
-        if self.memory.is_full() {
+    /// Drops what waits in the largest queues if memory is full.
+    pub(super) fn make_room(&mut self) {
+        if self.memory.is_full() && self.wire.stats.queued > 0 {
             self.shed();
         }
+    }
+
+    /// Looks again later; meanwhile the other shards' queues give way too.
+    fn wait_for_memory(&mut self, now: Now) {
+        self.tell_peers(|| PeerMessage::MemoryFull);
+        self.memory_timer = Some(self.timers.push(now.instant + RETRY, Due::Memory));
+    }
+
+    pub(super) fn memory_due(&mut self, now: Now) {
+        self.memory_timer = None;
+        self.make_room();
+        let since = self.memory_full_since.unwrap_or(now.instant);
+        if self.memory.is_full() && now.instant.duration_since(since) >= PATIENCE {
+            self.end_largest_flight(now);
+        }
         if self.memory.is_full() {
-            self.memory_timer = Some(self.timers.push(now.instant + RETRY, Due::Memory));
+            return self.wait_for_memory(now);
+        }
+        self.memory_full_since = None;
+        self.resume_all(now, paused::MEMORY);
+    }
+
+    /// The client that holds most in flight without acknowledging it is disconnected and loses it,
+    /// unless what clients of this shard hold is not what fills the memory.
+    fn end_largest_flight(&mut self, now: Now) {
+        let held = |session: &Session| session.outbound.inflight_bytes();
+        let total: usize = self.sessions.iter().map(|(_, session)| held(session)).sum();
+        if total < self.memory.limit() / 4 / self.shards {
             return;
         }
-        for connection in std::mem::take(&mut self.starved) {
-            if let Some(index) = self.live(connection) {
-                self.resume(now, index, paused::MEMORY);
-            }
+        let largest = self.sessions.iter().max_by_key(|(_, session)| held(session));
+        let Some((number, session)) = largest else { return };
+        warn!(
+            client_id = %session.client.client_id,
+            bytes = held(session),
+            "memory is full, dropping what the slowest client has not acknowledged"
+        );
+        let (number, connection) = (number as u32, session.connection);
+        let session = self.session(number);
+        let count = session.outbound.abandon_all();
+        session.dropped += count;
+        self.wire.stats.inflight -= count;
+        self.wire.stats.dropped.memory += count;
+        if let Some(index) = connection {
+            self.close(now, index, Some(ReasonCode::QuotaExceeded));
         }
     }
 

@@ -91,6 +91,8 @@ pub enum PeerMessage {
         /// How often a member was chosen before.
         attempts: u8,
     },
+    /// Publishers of the sender wait for memory: the receiver's queues are to make room too.
+    MemoryFull,
     /// A message of the receiver's group that a member could not take.
     GivenBack {
         /// With `$share`.
@@ -115,6 +117,7 @@ impl Shard {
                 }
                 if deliver {
                     self.deliver_here(now, &mut envelope);
+                    self.make_room();
                 }
             }
             PeerMessage::Interested { filter, announcement } => {
@@ -145,6 +148,7 @@ impl Shard {
                 let message = Envelope::of(message);
                 self.deliver_to_member(now, &filter, message, &member, attempts);
             }
+            PeerMessage::MemoryFull => self.make_room(),
             PeerMessage::GivenBack { filter, message, attempts } => {
                 self.choose_again(now, &filter, message, attempts);
             }
@@ -319,7 +323,7 @@ impl Shard {
         let message = envelope.share(&self.memory);
         match self.shape_for(filter, &message, member) {
             Some(shape) => self.deliver_alone(now, member.session, shape, message),
-            // It left while the message was on its way.
+            // It left, or may not read it any more, since the message is on its way.
             None => {
                 let filter = Arc::clone(filter);
                 let to = self.group_home(&filter);
@@ -336,8 +340,15 @@ impl Shard {
         message: &Message,
         member: &Member,
     ) -> Option<Shape> {
+        let authorize = Arc::clone(&self.generation.authorize);
         let session = self.session_of(member.session, member.incarnation)?;
-        session.subscriptions.contains_key(&**filter).then(|| Shape {
+        // The group may live in a shard that does not know the latest rules yet.
+        let readable = match session.subscriptions.get(&**filter)?.verdict {
+            Verdict::Always => true,
+            Verdict::PerTopic => authorize.read(&session.client, &message.topic),
+            Verdict::Never => false,
+        };
+        readable.then(|| Shape {
             // [MQTT-4.8.2-3]
             qos: member.options.qos.min(message.qos),
             retain: member.options.retain_as_published && message.retain,
@@ -353,6 +364,11 @@ impl Shard {
         message: Arc<Message>,
         attempts: u8,
     ) {
+        // [MQTT-3.3.2-5]: its delivery to another one has not begun.
+        if message.is_expired(now.instant) {
+            self.wire.stats.dropped.expired += 1;
+            return;
+        }
         match self.groups.find(filter) {
             Some(group) if attempts < ATTEMPTS => {
                 let mut frames = Frames::default();

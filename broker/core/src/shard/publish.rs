@@ -15,13 +15,11 @@ impl Shard {
     pub(super) fn publish(&mut self, now: Now, index: u32, publish: Publish) {
         self.wire.stats.publish_received += 1;
         self.wire.stats.publish_bytes_received += publish.payload.len() as u64;
-        let alias_maximum = self.limits().topic_alias_maximum;
         let connection = self.connection(index);
-        let topic =
-            match connection.inbound_topic(publish.topic, publish.topic_alias, alias_maximum) {
-                Ok(topic) => topic,
-                Err(reason) => return self.close(now, index, Some(reason)),
-            };
+        let topic = match connection.inbound_topic(publish.topic, publish.topic_alias) {
+            Ok(topic) => topic,
+            Err(reason) => return self.close(now, index, Some(reason)),
+        };
         let number = connection.session;
         // [MQTT-3.3.4-6]: only the server sends Subscription Identifiers.
         let identified = publish
@@ -49,11 +47,7 @@ impl Shard {
             if self.is_repeated(index, number, packet_id, publish.qos, content) {
                 return;
             }
-            // [MQTT-3.3.4-7]
-            let most = usize::from(self.limits().receive_maximum);
-            if self.sessions[number as usize].inbound.len() >= most {
-                // 3.x has no such limit: it should have been paused before, and loses nothing by
-                // sending this one again.
+            if self.exceeds_receive_maximum(index, number) {
                 let reason = ReasonCode::ReceiveMaximumExceeded;
                 return self.close(now, index, Some(reason));
             }
@@ -116,6 +110,7 @@ impl Shard {
             let any = self.offer_unwaited(&mut envelope) || any;
             if any { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers }
         });
+        self.make_room();
         if let Some(ticket) = inject.ticket {
             self.wire.outs.push_back(Out::Injected { ticket, reason });
         }

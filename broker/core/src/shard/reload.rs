@@ -44,17 +44,28 @@ impl Shard {
             }
         }
         let session = self.session(number);
-        let bytes = session.outbound.queued_bytes();
+        let (queued, bytes) = (session.outbound.queued(), session.outbound.queued_bytes());
         let taken = session
             .outbound
             .take_waiting(|delivery| !authorize.read(&client, &delivery.message.topic));
-        if !taken.is_empty() {
-            let (count, bytes) = (taken.len() as u64, bytes - session.outbound.queued_bytes());
-            session.dropped += count;
+        if taken.is_empty() {
+            return;
+        }
+        let queued = queued - session.outbound.queued();
+        let bytes = bytes - session.outbound.queued_bytes();
+        // Another member of a shared subscription may still read its messages.
+        let (shared, dropped): (Vec<_>, Vec<_>) =
+            taken.into_iter().partition(|delivery| delivery.shape.shared.is_some());
+        let count = dropped.len() as u64;
+        session.dropped += count;
+        self.wire.stats.dropped.access += count;
+        self.wire.stats.queued -= queued as u64;
+        self.wire.stats.queued_bytes -= bytes as u64;
+        if count > 0 {
             warn!(client_id = %client.client_id, count, "access taken away, dropping what waited");
-            self.wire.stats.dropped.access += count;
-            self.wire.stats.queued -= count;
-            self.wire.stats.queued_bytes -= bytes as u64;
+        }
+        for delivery in shared {
+            self.give_back(now, delivery);
         }
     }
 }

@@ -1,8 +1,13 @@
 //! From a publish to all who get it: the shards that have subscribers, and the retained messages.
 
+use std::time::Duration;
+
+use tracing::warn;
+
 use super::Shard;
 use super::deliver::Envelope;
 use super::peer::PeerMessage;
+use crate::message::Message;
 use crate::retained::{Applied, DELETION_KEPT, Version};
 use crate::timers::Due;
 use crate::{Now, Out, ShardId};
@@ -16,8 +21,7 @@ impl Shard {
         if self.shards > 1 {
             interested = self.interest.shards(topic, &mut self.scratch.visits);
         }
-        let version = (message.retain && self.keeps_retained(topic))
-            .then(|| self.retained.next_version(self.id));
+        let version = self.keeps_retained(message).then(|| self.retained.next_version(self.id));
         if let Some(version) = version {
             self.store_retained(now, version, envelope);
         }
@@ -35,9 +39,28 @@ impl Shard {
         self.deliver_here(now, envelope) || interested != 0
     }
 
-    fn keeps_retained(&self, topic: &str) -> bool {
-        self.limits().retain_available
-            && (self.retained.len() < self.limits().max_retained || self.retained.contains(topic))
+    /// Whether a message is to be retained, or to delete what is. Half of the memory is not for
+    /// retained messages, which nothing makes room for: publishers would wait for ever.
+    fn keeps_retained(&mut self, message: &Message) -> bool {
+        if !message.retain || !self.limits().retain_available {
+            return false;
+        }
+        let known = self.retained.contains(message.topic.as_str());
+        let deletes = message.payload.is_empty();
+        if deletes && (known || self.shards == 1) {
+            return known;
+        }
+        let room = (known || self.retained.len() < self.limits().max_retained)
+            && self.retained.bytes_with(message) <= self.memory.limit() / 2;
+        if !room && !self.retained_full {
+            warn!(
+                topic = %message.topic,
+                messages = self.retained.len(),
+                "no room for more retained messages, delivering without retaining"
+            );
+        }
+        self.retained_full = !room;
+        room
     }
 
     /// Takes a retained message of this or another shard.
@@ -56,11 +79,15 @@ impl Shard {
             }
             Applied::Stored { new } => {
                 self.wire.stats.retained += u64::from(mine && new);
-                message.expires
+                let longest =
+                    self.limits().retain_expiry.and_then(|life| now.instant.checked_add(life));
+                [message.expires, longest].into_iter().flatten().min()
             }
             Applied::Deleted { existed } => {
                 self.wire.stats.retained -= u64::from(mine && existed);
-                Some(now.instant + DELETION_KEPT)
+                // Without other shards nothing older can still be on its way.
+                let kept = if self.shards == 1 { Duration::ZERO } else { DELETION_KEPT };
+                Some(now.instant + kept)
             }
         };
         self.timers.cancel(timer);

@@ -9,12 +9,12 @@ use tracing::debug;
 use super::interest::{PendingSubscribe, Request};
 use super::{Shard, Subscriber};
 use crate::Now;
-use crate::message::Origin;
-use crate::session::{Delivery, Identifiers, Shape, Subscription};
+use crate::connection::paused;
+use crate::session::{Delivery, Subscription};
 use crate::settings::Verdict;
 
-/// Retained messages that may wait for one session: this many times those there are.
-const RETAINED_BACKLOGS: usize = 4;
+/// SUBSCRIBE packets of one client that may wait for other shards: then it is not read from.
+pub(super) const PENDING_SUBSCRIBES: usize = 64;
 
 impl Shard {
     pub(super) fn subscribe(&mut self, now: Now, index: u32, subscribe: Subscribe) {
@@ -44,7 +44,11 @@ impl Shard {
                 self.subscribe_one(now, number, &filter, options, identifier, version, request);
             self.pending(request).suback.reasons.push(reason);
         }
+        self.connection(index).requests += 1;
         self.request_ready(now, request);
+        if self.connection(index).requests >= PENDING_SUBSCRIBES {
+            self.pause(index, paused::REQUESTS);
+        }
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -53,12 +57,13 @@ impl Shard {
         now: Now,
         number: u32,
         filter: &TopicFilter,
-        options: SubscriptionOptions,
+        mut options: SubscriptionOptions,
         identifier: Option<SubscriptionIdentifier>,
         version: ProtocolVersion,
         request: u64,
     ) -> ReasonCode {
-        let granted = match options.qos.min(self.limits().max_qos) {
+        options.qos = options.qos.min(self.limits().max_qos);
+        let granted = match options.qos {
             QoS::AtMostOnce => ReasonCode::Success,
             QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
             QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
@@ -91,12 +96,9 @@ impl Shard {
                 RetainHandling::SendIfNew => !existed,
                 RetainHandling::DoNotSend => false,
             };
-        if wants_retained && self.retained_backlog_full(number) {
-            return ReasonCode::QuotaExceeded;
-        }
         self.replace_subscription(now, number, filter, &subscription, Some(request));
         if wants_retained && verdict != Verdict::Never {
-            self.pending(request).retained.push((filter.clone(), subscription));
+            self.pending(request).retained.push(filter.clone());
         }
         granted
     }
@@ -106,11 +108,6 @@ impl Shard {
             Some(Request::Subscribe(pending)) => pending,
             _ => unreachable!("a SUBSCRIBE is pending until its own confirmation"),
         }
-    }
-
-    fn retained_backlog_full(&self, number: u32) -> bool {
-        let waiting = self.sessions[number as usize].outbound.retained();
-        waiting > RETAINED_BACKLOGS * self.retained.len()
     }
 
     pub(super) fn unsubscribe(&mut self, now: Now, index: u32, unsubscribe: &Unsubscribe) {
@@ -129,7 +126,9 @@ impl Shard {
     }
 
     fn unsubscribe_one(&mut self, now: Now, number: u32, filter: &TopicFilter) -> bool {
-        let Some(gone) = self.session(number).subscriptions.remove(filter) else { return false };
+        let session = self.session(number);
+        let Some(gone) = session.subscriptions.remove(filter) else { return false };
+        session.outbound.forget_retained(filter);
         self.wire.stats.subscriptions -= 1;
         self.wire.stats.shared_subscriptions -= u64::from(filter.share_name().is_some());
         if gone.verdict != Verdict::Never {
@@ -201,41 +200,6 @@ impl Shard {
         }
         self.filters.remove(filter.filter(), |known| known.is_session(number));
         self.drop_interest(now, filter.filter());
-    }
-
-    /// Queues the retained messages of a new subscription ([MQTT-3.3.1-9]).
-    pub(super) fn send_retained(
-        &mut self,
-        number: u32,
-        filter: &TopicFilter,
-        subscription: &Subscription,
-    ) {
-        let authorize = std::sync::Arc::clone(&self.generation.authorize);
-        let session = &mut self.sessions[number as usize];
-        session.outbound.forget_retained(filter);
-        let client = std::sync::Arc::clone(&session.client);
-        let found = self.retained.matching(filter.filter());
-        let deliveries = found.into_iter().filter_map(|message| {
-            let readable =
-                subscription.verdict == Verdict::Always || authorize.read(&client, &message.topic);
-            // Who lost the right to publish has no say through what is retained either.
-            let still_allowed = match &message.origin {
-                Origin::Client(publisher) => authorize.publish(publisher, &message.topic),
-                Origin::Broker => true,
-            };
-            (readable && still_allowed).then(|| {
-                let shape = Shape {
-                    qos: message.qos.min(subscription.options.qos),
-                    retain: true,
-                    identifiers: subscription
-                        .identifier
-                        .map_or(Identifiers::None, Identifiers::One),
-                    shared: None,
-                };
-                shape.of(message)
-            })
-        });
-        session.outbound.push_retained(filter, deliveries);
     }
 
     /// A session ends: its subscriptions go, and what it had of shared ones finds other members.
