@@ -1,11 +1,16 @@
 //! Certificates made for one test, by another hand than the broker's.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    RevokedCertParams, SerialNumber,
 };
+
+/// Serial numbers of certificates, each given once.
+static SERIALS: AtomicU64 = AtomicU64::new(1_000);
 
 /// A certificate authority.
 pub struct Authority {
@@ -19,6 +24,7 @@ pub struct Certificate {
     pub certificate: String,
     /// The key in PEM (PKCS #8).
     pub key: String,
+    serial: SerialNumber,
 }
 
 impl Authority {
@@ -54,8 +60,31 @@ impl Authority {
         let mut parameters = CertificateParams::new(names).expect("parameters");
         parameters.distinguished_name.push(DnType::CommonName, name);
         parameters.extended_key_usages = vec![usage];
+        let serial = SerialNumber::from(SERIALS.fetch_add(1, Ordering::Relaxed));
+        parameters.serial_number = Some(serial.clone());
         let certificate = parameters.signed_by(&key, &self.issuer).expect("certificate");
-        Certificate { certificate: certificate.pem(), key: key.serialize_pem() }
+        Certificate { certificate: certificate.pem(), key: key.serialize_pem(), serial }
+    }
+
+    /// A list, in PEM, that revokes a certificate of its own.
+    pub fn revocation_list(&self, revoked: &Certificate) -> String {
+        let issued = rcgen::date_time_ymd(2020, 1, 1);
+        CertificateRevocationListParams {
+            this_update: issued,
+            next_update: rcgen::date_time_ymd(2100, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: vec![RevokedCertParams {
+                serial_number: revoked.serial.clone(),
+                revocation_time: issued,
+                reason_code: None,
+                invalidity_date: None,
+            }],
+            key_identifier_method: KeyIdMethod::Sha256,
+        }
+        .signed_by(&self.issuer)
+        .and_then(|list| list.pem())
+        .expect("revocation list")
     }
 }
 

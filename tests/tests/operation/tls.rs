@@ -111,6 +111,20 @@ fn a_client_certificate_is_asked_for_and_checked() {
 }
 
 #[test]
+fn a_client_whose_certificate_is_on_the_revocation_list_is_refused() {
+    let authority = Authority::new("Test CA");
+    let (stolen, good) = (authority.client("device-1"), authority.client("device-2"));
+    let midge = setup(&authority, "require_certificate true\ncrlfile @DIR@/revoked.crl\n")
+        .file("revoked.crl", &authority.revocation_list(&stolen))
+        .start();
+    let raw = midge.raw().tls(&authority, Some(&good));
+    midge.v5("device").over(raw).connect().ping();
+    let mut raw = midge.raw().tls(&authority, Some(&stolen));
+    raw.try_send_bytes(&[0x10, 0x0d, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60, 0, 1, b'c']);
+    assert_eq!(raw.closed(), [0; 0]);
+}
+
+#[test]
 fn the_common_name_of_a_certificate_becomes_the_user_name() {
     let authority = Authority::new("Test CA");
     let conf = "require_certificate true\nuse_identity_as_username true\nacl_file @DIR@/acl\n\
