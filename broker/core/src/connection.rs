@@ -159,6 +159,10 @@ impl Connection {
         let [high, low] = packet_id.get().to_be_bytes();
         // Without a reason the packet has the same four bytes in all versions (3.4.2.1).
         let plain = reason == ReasonCode::Success || self.version < ProtocolVersion::V5;
+        if self.maximum_packet_size < if plain { 4 } else { 5 } {
+            // [MQTT-3.1.2-24]: a client that cannot be answered.
+            return;
+        }
         let encoded = self.buffer(wire).encoded();
         if plain {
             encoded.extend_from_slice(&[first, 2, high, low]);

@@ -30,6 +30,8 @@ pub(crate) struct Session {
     /// When it ends, while it has no connection.
     pub(crate) expiry_timer: Option<Timer>,
     pub(crate) subscriptions: BTreeMap<TopicFilter, Subscription>,
+    /// What their filters cost, about.
+    pub(crate) filter_bytes: usize,
     pub(crate) outbound: Outbound,
     /// QoS 2 packet ids not released yet, and publishes whose duty is open.
     pub(crate) inbound: BTreeMap<PacketId, Inbound>,
@@ -94,6 +96,7 @@ impl Session {
             expiry: Some(Duration::ZERO),
             expiry_timer: None,
             subscriptions: BTreeMap::new(),
+            filter_bytes: 0,
             outbound: Outbound::default(),
             inbound: BTreeMap::new(),
             will: None,

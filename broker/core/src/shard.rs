@@ -14,6 +14,7 @@ mod interest;
 mod memory;
 pub(crate) mod peer;
 mod publish;
+mod refill;
 mod reload;
 mod route;
 mod subscribe;

@@ -157,7 +157,9 @@ impl Shard {
                     let listener_changed = self.sessions[number as usize].client != *client;
                     self.session(number).client = Arc::clone(client);
                     if listener_changed {
-                        self.judge_session(now, number);
+                        for delivery in self.judge_session(now, number) {
+                            self.give_back(now, delivery);
+                        }
                     }
                     return (number, true);
                 }

@@ -112,6 +112,7 @@ impl Shard {
         let first = if publish.qos == QoS::ExactlyOnce { PUBREC } else { PUBACK };
         let (connection, wire) = self.connection_and_wire(index);
         connection.acknowledge(first, publish.packet_id, reason, wire);
+        self.pause_unacknowledged(index);
     }
 
     /// One part of a duty is met; the last one releases the acknowledgement.
@@ -174,11 +175,13 @@ impl Shard {
     pub(super) fn exceeds_receive_maximum(&self, index: u32, number: u32) -> bool {
         let Some(connection) = &self.connections[index as usize] else { return false };
         let inbound = &self.sessions[number as usize].inbound;
-        let waits = |inbound: &Inbound| matches!(inbound, Inbound::Duty(_));
+        if inbound.len() < usize::from(connection.inbound_receive_maximum) {
+            return false;
+        }
         // 3.x has no such limit: it is taken, and the client paused. Only who does not release
         // what we have acknowledged is stopped; it loses nothing by sending this one again.
-        let pausable = connection.version < ProtocolVersion::V5 && inbound.values().any(waits);
-        inbound.len() >= usize::from(connection.inbound_receive_maximum) && !pausable
+        connection.version == ProtocolVersion::V5
+            || inbound.values().all(|inbound| matches!(inbound, Inbound::AwaitPubrel))
     }
 
     /// 3.x knows no Receive Maximum: such a client is not read from while it has too many

@@ -8,7 +8,7 @@ use tracing::warn;
 use super::Shard;
 use crate::Now;
 use crate::connection::paused;
-use crate::session::Subscription;
+use crate::session::{Delivery, Subscription};
 use crate::settings::{Generation, Verdict};
 
 impl Shard {
@@ -18,13 +18,20 @@ impl Shard {
         self.taps.replace(&generation);
         self.resume_all(now, paused::TAP);
         let sessions: Vec<u32> = self.sessions.iter().map(|(number, _)| number as u32).collect();
+        // Only who has been judged anew may take what another one may not read any more.
+        let mut given_back = Vec::new();
         for number in sessions {
-            self.judge_session(now, number);
+            given_back.extend(self.judge_session(now, number));
+        }
+        for delivery in given_back {
+            self.give_back(now, delivery);
         }
     }
 
     /// Asks access control again for all that a session subscribes to and all that waits for it.
-    pub(super) fn judge_session(&mut self, now: Now, number: u32) {
+    /// Returns what another member of a shared subscription may still read.
+    #[must_use = "these messages have no receiver"]
+    pub(super) fn judge_session(&mut self, now: Now, number: u32) -> Vec<Delivery> {
         let authorize = Arc::clone(&self.generation.authorize);
         let session = &self.sessions[number as usize];
         let client = Arc::clone(&session.client);
@@ -49,11 +56,10 @@ impl Shard {
             .outbound
             .take_waiting(|delivery| !authorize.read(&client, &delivery.message.topic));
         if taken.is_empty() {
-            return;
+            return taken;
         }
         let queued = queued - session.outbound.queued();
         let bytes = bytes - session.outbound.queued_bytes();
-        // Another member of a shared subscription may still read its messages.
         let (shared, dropped): (Vec<_>, Vec<_>) =
             taken.into_iter().partition(|delivery| delivery.shape.shared.is_some());
         let count = dropped.len() as u64;
@@ -64,8 +70,6 @@ impl Shard {
         if count > 0 {
             warn!(client_id = %client.client_id, count, "access taken away, dropping what waited");
         }
-        for delivery in shared {
-            self.give_back(now, delivery);
-        }
+        shared
     }
 }

@@ -50,8 +50,8 @@ impl Shard {
         if deletes && (known || self.shards == 1) {
             return known;
         }
-        let room = (known || self.retained.len() < self.limits().max_retained)
-            && self.retained.bytes_with(message) <= self.memory.limit() / 2;
+        let counted = known || deletes || self.retained.len() < self.limits().max_retained;
+        let room = counted && self.retained.bytes_with(message) <= self.memory.limit() / 2;
         if !room && !self.retained_full {
             warn!(
                 topic = %message.topic,

@@ -16,6 +16,11 @@ use crate::settings::Verdict;
 /// SUBSCRIBE packets of one client that may wait for other shards: then it is not read from.
 pub(super) const PENDING_SUBSCRIBES: usize = 64;
 
+/// What the filters of one session may cost: so much for each subscription it may have, and so much
+/// in any case. Filters of ordinary length never reach it.
+const FILTER_BYTES: usize = 1_024;
+const FILTERS_BYTES: usize = 128 * 1_024;
+
 impl Shard {
     pub(super) fn subscribe(&mut self, now: Now, index: u32, subscribe: Subscribe) {
         let connection = self.connection(index);
@@ -40,8 +45,11 @@ impl Shard {
                 options.retain_as_published = true;
             }
             let filter = filter.detached();
-            let reason =
-                self.subscribe_one(now, number, &filter, options, identifier, version, request);
+            options.qos = options.qos.min(self.limits().max_qos);
+            let reason = self.subscribe_one(now, number, &filter, options, identifier, request);
+            // 3.1 has no failure code: granted, and silent.
+            let silent = version == ProtocolVersion::V31 && reason.is_error();
+            let reason = if silent { granted(options.qos) } else { reason };
             self.pending(request).suback.reasons.push(reason);
         }
         self.connection(index).requests += 1;
@@ -51,23 +59,15 @@ impl Shard {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn subscribe_one(
         &mut self,
         now: Now,
         number: u32,
         filter: &TopicFilter,
-        mut options: SubscriptionOptions,
+        options: SubscriptionOptions,
         identifier: Option<SubscriptionIdentifier>,
-        version: ProtocolVersion,
         request: u64,
     ) -> ReasonCode {
-        options.qos = options.qos.min(self.limits().max_qos);
-        let granted = match options.qos {
-            QoS::AtMostOnce => ReasonCode::Success,
-            QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
-            QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
-        };
         let limits = self.limits();
         let (deny, max_levels) = (limits.deny_subscribe, limits.max_topic_levels);
         let max_subscriptions = limits.max_subscriptions;
@@ -76,18 +76,17 @@ impl Shard {
         }
         let session = &self.sessions[number as usize];
         let existed = session.subscriptions.contains_key(filter);
-        if !existed && session.subscriptions.len() >= max_subscriptions {
+        let room = session.subscriptions.len() < max_subscriptions
+            && session.filter_bytes + filter_bytes(filter)
+                <= FILTERS_BYTES + max_subscriptions.saturating_mul(FILTER_BYTES);
+        if !existed && !room {
             return ReasonCode::QuotaExceeded;
         }
         let verdict = self.generation.authorize.subscribe(&session.client, filter);
         if verdict == Verdict::Never && deny {
             debug!(client_id = %session.client.client_id, %filter, "subscription denied");
             self.unsubscribe_one(now, number, filter);
-            return match version {
-                // 3.1 has no failure code: granted, and silent.
-                ProtocolVersion::V31 => granted,
-                _ => ReasonCode::NotAuthorized,
-            };
+            return ReasonCode::NotAuthorized;
         }
         let subscription = Subscription { options, identifier, verdict };
         let wants_retained = filter.share_name().is_none()
@@ -100,7 +99,7 @@ impl Shard {
         if wants_retained && verdict != Verdict::Never {
             self.pending(request).retained.push(filter.clone());
         }
-        granted
+        granted(options.qos)
     }
 
     fn pending(&mut self, request: u64) -> &mut PendingSubscribe {
@@ -129,6 +128,7 @@ impl Shard {
         let session = self.session(number);
         let Some(gone) = session.subscriptions.remove(filter) else { return false };
         session.outbound.forget_retained(filter);
+        session.filter_bytes -= filter_bytes(filter);
         self.wire.stats.subscriptions -= 1;
         self.wire.stats.shared_subscriptions -= u64::from(filter.share_name().is_some());
         if gone.verdict != Verdict::Never {
@@ -150,6 +150,7 @@ impl Shard {
             self.session(number).subscriptions.insert(filter.clone(), subscription.clone());
         let listed = before.as_ref().is_some_and(|before| before.verdict != Verdict::Never);
         if before.is_none() {
+            self.session(number).filter_bytes += filter_bytes(filter);
             self.wire.stats.subscriptions += 1;
             self.wire.stats.shared_subscriptions += u64::from(filter.share_name().is_some());
         }
@@ -231,6 +232,21 @@ impl Shard {
         self.wire.stats.queued -= waiting.len() as u64;
         self.wire.stats.queued_bytes -= bytes as u64;
         waiting
+    }
+}
+
+/// What a filter costs, about: its text, and a node for each level.
+fn filter_bytes(filter: &TopicFilter) -> usize {
+    const LEVEL_BYTES: usize = 128;
+    let text = filter.text().as_str();
+    text.len() + LEVEL_BYTES * text.split('/').count()
+}
+
+fn granted(qos: QoS) -> ReasonCode {
+    match qos {
+        QoS::AtMostOnce => ReasonCode::Success,
+        QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
+        QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
     }
 }
 

@@ -200,3 +200,21 @@ fn an_injected_message_is_subject_to_its_clients_rights() {
     assert_eq!(publish.payload, "y");
     broker.send(client, Packet::Puback(ack_of(&publish)));
 }
+
+#[test]
+fn what_one_shared_member_may_not_read_any_more_does_not_go_to_one_not_yet_judged() {
+    let mut broker = Broker::new();
+    let first = broker.connect_with("first", V5, |c| c.properties.receive_maximum = Some(1));
+    broker.subscribe(first, "$share/g/t", QoS::AtLeastOnce);
+    let publisher = broker.connect("p", V5);
+    for number in 1..=2 {
+        broker.publish(publisher, numbered("t", QoS::AtLeastOnce, "secret", number));
+    }
+    assert_eq!(broker.read_payloads(first).len(), 1);
+    let second = broker.connect("second", V5);
+    broker.subscribe(second, "$share/g/t", QoS::AtLeastOnce);
+    broker.reload(&Limits::default(), NOTHING, &[]);
+    assert!(broker.read_publishes(second).is_empty());
+    assert!(broker.read_publishes(first).is_empty());
+    assert_eq!(broker.stats().queued, 0);
+}

@@ -272,3 +272,22 @@ fn sessions_beyond_the_limit_are_refused_and_known_ones_are_not() {
     broker.lose(client);
     broker.resume("c", V5);
 }
+
+#[test]
+fn very_deep_filters_count_for_more_than_one_subscription() {
+    let mut broker = Broker::limited(Limits { max_subscriptions: 100, ..Limits::default() });
+    let client = broker.connect("c", V5);
+    let deep = |number: usize| format!("{number}{}", "/+".repeat(180));
+    let granted = (0..100)
+        .filter(|number| !broker.subscribe(client, &deep(*number), QoS::AtMostOnce).is_error())
+        .count();
+    assert!((1..20).contains(&granted), "{granted} of them");
+    for number in 0..granted {
+        broker.unsubscribe(client, &deep(number));
+    }
+    broker.read(client);
+    for number in 0..100 {
+        let filter = format!("a/b/c/{number}/+/#");
+        assert!(!broker.subscribe(client, &filter, QoS::AtMostOnce).is_error(), "{filter}");
+    }
+}

@@ -240,6 +240,11 @@ impl Broker {
         }
     }
 
+    /// Subscribes at QoS 0 without looking at what comes back.
+    pub(crate) fn subscribe_blindly(&mut self, peer: Peer, name: &str) {
+        self.send(peer, subscription(name, SubscriptionOptions::default(), None));
+    }
+
     pub(crate) fn unsubscribe(&mut self, peer: Peer, name: &str) {
         self.send(
             peer,

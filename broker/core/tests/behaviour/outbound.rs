@@ -311,3 +311,16 @@ fn a_retained_message_tells_how_long_it_is_still_good_and_goes_when_it_is_not() 
     broker.subscribe(subscriber, "t", QoS::AtMostOnce);
     assert!(broker.read_publishes(subscriber).is_empty(), "[MQTT-3.3.2-5]");
 }
+
+#[test]
+fn a_client_that_takes_next_to_nothing_is_sent_nothing_larger() {
+    for (maximum, answers) in [(3, 0), (4, 1), (5, 2)] {
+        let mut broker = Broker::new();
+        let client = broker.attach("c", V5, |c| c.properties.maximum_packet_size = Some(maximum));
+        broker.subscribe_blindly(client, "t");
+        broker.publish(client, message("t", QoS::AtLeastOnce, "x"));
+        broker.publish(client, message("nobody", QoS::AtLeastOnce, "x"));
+        let packets = broker.read(client);
+        assert_eq!(packets.len(), answers, "[MQTT-3.1.2-24]: {packets:?}");
+    }
+}

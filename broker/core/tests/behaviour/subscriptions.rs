@@ -270,3 +270,14 @@ fn subscriptions_beyond_the_limit_are_refused_and_the_others_stay() {
     broker.publish(client, publish.clone());
     assert_eq!(broker.read_publishes(client), [publish], "passed on as it came (3.3.2.3)");
 }
+
+#[test]
+fn a_subscription_that_is_not_made_is_told_to_3_1_1_and_granted_to_3_1() {
+    for (version, reason) in [(V31, ReasonCode::GrantedQoS1), (V311, ReasonCode::UnspecifiedError)]
+    {
+        let mut broker = Broker::limited(Limits { max_subscriptions: 0, ..Limits::default() });
+        let client = broker.connect("c", version);
+        assert_eq!(broker.subscribe(client, "t", QoS::AtLeastOnce), reason);
+        assert_eq!(broker.stats().subscriptions, 0);
+    }
+}

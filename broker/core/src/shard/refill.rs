@@ -1,0 +1,125 @@
+//! Sending what waits for a client: what is to be sent again, its queue, retained messages.
+//!
+//! Nothing here adds to what waits; what does not fit into window or output stays where it is.
+
+use std::sync::Arc;
+
+use midge_codec::{QoS, ReasonCode, TopicName};
+
+use super::Shard;
+use super::deliver::{Frames, PUBREL};
+use crate::Now;
+use crate::message::Origin;
+use crate::session::{Identifiers, Inflight, Shape};
+use crate::settings::Verdict;
+
+impl Shard {
+    /// Sends what waits, as far as window and output allow: first what has to be sent again, then
+    /// the queue, then retained messages of new subscriptions.
+    pub(super) fn refill(&mut self, now: Now, index: u32) {
+        if self.connections[index as usize].is_none() {
+            return;
+        }
+        let mut frames = std::mem::take(&mut self.scratch.frames);
+        self.resend(now, index, &mut frames);
+        self.send_queue(now, index, &mut frames);
+        self.send_retained(now, index, &mut frames);
+        self.scratch.frames = frames;
+    }
+
+    fn resend(&mut self, now: Now, index: u32, frames: &mut Frames) {
+        let Shard { sessions, connections, wire, generation, .. } = self;
+        let limits = &generation.limits;
+        let Some(connection) = connections[index as usize].as_mut() else { return };
+        let session = &mut sessions[connection.session as usize];
+        let window = connection.window(limits);
+        while connection.output.len() < limits.output_bytes {
+            let Some((packet_id, slot)) = session.outbound.next_resend(window) else { return };
+            let (Inflight::AwaitPuback(delivery) | Inflight::AwaitPubrec(delivery)) = slot else {
+                connection.acknowledge(PUBREL, packet_id, ReasonCode::Success, wire);
+                continue;
+            };
+            let (message, shape) = (&delivery.message, &delivery.shape);
+            // The client may take less than when it was first sent ([MQTT-3.1.2-24]), and be
+            // allowed less.
+            let fits = connection.fits(message, shape);
+            if fits && generation.authorize.read(&session.client, &message.topic) {
+                frames.clear();
+                // [MQTT-3.3.1-1]
+                connection.publish(now, message, shape, Some(packet_id), true, frames, wire);
+                continue;
+            }
+            match fits {
+                true => wire.stats.dropped.access += 1,
+                false => wire.stats.dropped.too_large += 1,
+            }
+            session.outbound.abandon(packet_id);
+            wire.stats.inflight -= 1;
+        }
+    }
+
+    fn send_queue(&mut self, now: Now, index: u32, frames: &mut Frames) {
+        let Shard { sessions, connections, wire, generation, .. } = self;
+        let limits = &generation.limits;
+        let Some(connection) = connections[index as usize].as_mut() else { return };
+        let session = &mut sessions[connection.session as usize];
+        let window = connection.window(limits);
+        let (queued, bytes) = (session.outbound.queued(), session.outbound.queued_bytes());
+        while connection.output.len() < limits.output_bytes {
+            let expired = &mut wire.stats.dropped.expired;
+            let Some(delivery) = session.outbound.next(window, now.instant, expired) else { break };
+            connection.start(now, session, delivery, frames, wire);
+        }
+        wire.stats.queued -= (queued - session.outbound.queued()) as u64;
+        wire.stats.queued_bytes -= (bytes - session.outbound.queued_bytes()) as u64;
+        if session.outbound.queued() == 0 {
+            session.overflowing = false;
+        }
+    }
+
+    /// [MQTT-3.3.1-9]
+    fn send_retained(&mut self, now: Now, index: u32, frames: &mut Frames) {
+        let Shard { sessions, connections, wire, generation, retained, .. } = self;
+        let (limits, authorize) = (&generation.limits, &generation.authorize);
+        let Some(connection) = connections[index as usize].as_mut() else { return };
+        let session = &mut sessions[connection.session as usize];
+        let window = connection.window(limits);
+        while connection.output.len() < limits.output_bytes {
+            let room = session.outbound.has_room(window);
+            let Some(waiting) = session.outbound.retained_front() else { return };
+            let after = waiting.after.as_ref().map(TopicName::as_str);
+            let subscription = session.subscriptions.get(&waiting.filter);
+            let subscription = subscription.filter(|known| known.verdict != Verdict::Never);
+            let found = subscription.and_then(|subscription| {
+                let message = retained.next_matching(waiting.filter.filter(), after)?;
+                Some((subscription, message))
+            });
+            let Some((subscription, message)) = found else {
+                session.outbound.retained_done();
+                continue;
+            };
+            let qos = message.qos.min(subscription.options.qos);
+            if qos > QoS::AtMostOnce && !room {
+                return;
+            }
+            waiting.after = Some(message.topic.clone());
+            let readable = subscription.verdict == Verdict::Always
+                || authorize.read(&session.client, &message.topic);
+            // Who lost the right to publish has no say through what is retained either.
+            let still_allowed = match &message.origin {
+                Origin::Client(publisher) => authorize.publish(publisher, &message.topic),
+                Origin::Broker => true,
+            };
+            if !readable || !still_allowed {
+                continue;
+            }
+            if message.is_expired(now.instant) {
+                continue;
+            }
+            let identifiers = subscription.identifier.map_or(Identifiers::None, Identifiers::One);
+            let shape = Shape { qos, retain: true, identifiers, shared: None };
+            let delivery = shape.of(Arc::clone(message));
+            connection.start(now, session, delivery, frames, wire);
+        }
+    }
+}
