@@ -305,3 +305,21 @@ fn a_topic_of_too_many_levels_is_refused() {
         ReasonCode::TopicFilterInvalid
     );
 }
+
+#[test]
+fn a_3_1_1_client_waits_at_the_receive_maximum_whatever_it_publishes_to() {
+    let mut broker = tapped(Limits { receive_maximum: 3, ..Limits::default() });
+    let client = broker.connect("c", V311);
+    broker.publish(client, numbered("tap/x", QoS::AtLeastOnce, "x", 1));
+    for number in 2..=3 {
+        assert!(!broker.is_paused(client));
+        broker.publish(client, numbered("elsewhere", QoS::ExactlyOnce, "x", number));
+    }
+    assert!(broker.is_paused(client));
+    broker.bridge_reports(ReasonCode::Success);
+    assert!(!broker.is_paused(client));
+    // Nobody has to be waited for any more: now the client has to release what it has.
+    broker.publish(client, numbered("elsewhere", QoS::ExactlyOnce, "x", 4));
+    broker.publish(client, numbered("elsewhere", QoS::ExactlyOnce, "x", 5));
+    assert!(broker.is_closed(client));
+}

@@ -324,3 +324,16 @@ fn a_client_that_takes_next_to_nothing_is_sent_nothing_larger() {
         assert_eq!(packets.len(), answers, "[MQTT-3.1.2-24]: {packets:?}");
     }
 }
+
+#[test]
+fn a_retained_message_lives_no_longer_than_the_server_keeps_any() {
+    let retain_expiry = Some(Duration::from_secs(10));
+    let mut broker = Broker::limited(Limits { retain_expiry, ..Limits::default() });
+    let publisher = broker.connect("p", V5);
+    broker.publish(publisher, retained("t", "x"));
+    broker.pass(Duration::from_secs(9));
+    assert_eq!(broker.stats().retained, 1);
+    broker.pass(Duration::from_secs(1));
+    assert_eq!(broker.stats().retained, 0);
+    assert_eq!(broker.memory.used(), 0);
+}
