@@ -6,20 +6,31 @@
 use hashbrown::HashMap;
 use midge_codec::{PacketId, QoS, ReasonCode};
 
-use crate::DutyId;
+use crate::{DutyId, Ticket};
 
 #[derive(Debug)]
 pub(crate) struct Duty {
-    pub(crate) session: u32,
-    pub(crate) incarnation: u32,
-    pub(crate) packet_id: PacketId,
-    pub(crate) qos: QoS,
+    pub(crate) answer: Answer,
     /// Starts at 1, which routing gives back when it has ended.
     pub(crate) pending: u32,
     /// What the acknowledgement says in the end.
     pub(crate) worst: ReasonCode,
-    /// Of topic and payload: a DUP of the same attaches to this duty.
-    pub(crate) digest: u64,
+}
+
+/// Who is told when a duty is met.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answer {
+    /// A client, by PUBACK or PUBREC.
+    Client {
+        session: u32,
+        incarnation: u32,
+        packet_id: PacketId,
+        qos: QoS,
+        /// Of topic and payload: a DUP of the same attaches to this duty.
+        digest: u64,
+    },
+    /// Whoever injected the publish.
+    Ticket(Ticket),
 }
 
 #[derive(Debug, Default)]

@@ -5,6 +5,7 @@ use midge_codec::{Ack, PacketId, ProtocolVersion, QoS, ReasonCode};
 use super::Shard;
 use super::deliver::PUBREL;
 use crate::Now;
+use crate::duty::Answer;
 use crate::session::{Acknowledged, Inbound};
 
 /// First byte of PUBCOMP (3.7.1).
@@ -64,8 +65,8 @@ impl Shard {
             }
             // Released before it was received: the client breaks the flow (4.3.3).
             Some(Inbound::Duty(duty)) => {
-                let qos = self.duties.get_mut(duty).map(|duty| duty.qos);
-                if qos == Some(QoS::ExactlyOnce) {
+                let answer = self.duties.get_mut(duty).map(|duty| duty.answer);
+                if let Some(Answer::Client { qos: QoS::ExactlyOnce, .. }) = answer {
                     return self.close(now, index, Some(ReasonCode::ProtocolError));
                 }
                 ReasonCode::PacketIdentifierNotFound

@@ -208,6 +208,6 @@ impl Shard {
         debug_assert!(qos <= QoS::ExactlyOnce);
         let mut envelope = Envelope::new(message);
         self.route(now, &mut envelope);
-        self.offer_unwaited(&mut envelope);
+        self.offer_unpaused(&mut envelope, None);
     }
 }

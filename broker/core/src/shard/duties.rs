@@ -7,9 +7,9 @@ use midge_codec::{PacketId, PacketType, ProtocolVersion, QoS, ReasonCode, TopicN
 
 use super::Shard;
 use crate::connection::paused;
-use crate::duty::Duty;
+use crate::duty::{Answer, Duty};
 use crate::session::Inbound;
-use crate::{DutyId, Now};
+use crate::{DutyId, Now, Out, Ticket};
 
 /// First bytes of PUBACK (3.4.1) and PUBREC (3.5.1).
 const PUBACK: u8 = 0x40;
@@ -18,10 +18,17 @@ const PUBREC: u8 = 0x50;
 /// A publish that is to be acknowledged; becomes a [`Duty`] when somebody has to be waited for.
 #[derive(Debug)]
 pub(super) struct Unacknowledged {
-    pub(super) session: u32,
-    pub(super) packet_id: PacketId,
-    pub(super) qos: QoS,
+    pub(super) by: Publisher,
     pub(super) duty: Option<DutyId>,
+}
+
+/// Who waits for an acknowledgement.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Publisher {
+    /// A client, connected in the slot `index`.
+    Client { index: u32, session: u32, packet_id: PacketId, qos: QoS },
+    /// The bridge or the embedding program.
+    Ticket(Ticket),
 }
 
 impl Shard {
@@ -51,8 +58,11 @@ impl Shard {
             // takes its place: the client does not wait for the old one any more.
             Some(Inbound::Duty(duty)) => {
                 let digest = self.digest(topic, payload);
-                let open = self.duties.get_mut(duty);
-                let same = open.is_some_and(|duty| duty.digest == digest && duty.qos == qos);
+                let open = self.duties.get_mut(duty).map(|duty| duty.answer);
+                let same = matches!(
+                    open,
+                    Some(Answer::Client { digest: of, qos: at, .. }) if of == digest && at == qos
+                );
                 if !same {
                     self.session(number).inbound.remove(&packet_id);
                 }
@@ -71,17 +81,20 @@ impl Shard {
         let id = match publish.duty {
             Some(id) => id,
             None => {
-                let Unacknowledged { session, packet_id, qos, .. } = *publish;
-                let id = self.duties.open(Duty {
-                    session,
-                    incarnation: self.sessions[session as usize].incarnation,
-                    packet_id,
-                    qos,
-                    pending: 1,
-                    worst: ReasonCode::Success,
-                    digest: self.digest(topic, payload),
-                });
-                self.session(session).inbound.insert(packet_id, Inbound::Duty(id));
+                let answer = match publish.by {
+                    Publisher::Ticket(ticket) => Answer::Ticket(ticket),
+                    Publisher::Client { session, packet_id, qos, .. } => Answer::Client {
+                        session,
+                        incarnation: self.sessions[session as usize].incarnation,
+                        packet_id,
+                        qos,
+                        digest: self.digest(topic, payload),
+                    },
+                };
+                let id = self.duties.open(Duty { answer, pending: 1, worst: ReasonCode::Success });
+                if let Publisher::Client { session, packet_id, .. } = publish.by {
+                    self.session(session).inbound.insert(packet_id, Inbound::Duty(id));
+                }
                 id
             }
         };
@@ -93,43 +106,55 @@ impl Shard {
     }
 
     /// Routing has ended: acknowledges, unless a duty is open that will.
-    pub(super) fn routed(
-        &mut self,
-        now: Now,
-        index: u32,
-        publish: &Unacknowledged,
-        reason: ReasonCode,
-    ) {
+    pub(super) fn routed(&mut self, now: Now, publish: &Unacknowledged, reason: ReasonCode) {
         if let Some(duty) = publish.duty {
             self.duty_met(now, duty, reason);
-            self.pause_unacknowledged(index);
-            return;
         }
-        if publish.qos == QoS::ExactlyOnce {
-            let inbound = &mut self.session(publish.session).inbound;
-            inbound.insert(publish.packet_id, Inbound::AwaitPubrel);
+        match publish.by {
+            Publisher::Ticket(ticket) if publish.duty.is_none() => {
+                self.wire.outs.push_back(Out::Injected { ticket, reason });
+            }
+            Publisher::Ticket(_) => {}
+            Publisher::Client { index, session, packet_id, qos } => {
+                if publish.duty.is_none() {
+                    if qos == QoS::ExactlyOnce {
+                        let inbound = &mut self.session(session).inbound;
+                        inbound.insert(packet_id, Inbound::AwaitPubrel);
+                    }
+                    let first = if qos == QoS::ExactlyOnce { PUBREC } else { PUBACK };
+                    let (connection, wire) = self.connection_and_wire(index);
+                    connection.acknowledge(first, packet_id, reason, wire);
+                }
+                self.pause_unacknowledged(index);
+            }
         }
-        let first = if publish.qos == QoS::ExactlyOnce { PUBREC } else { PUBACK };
-        let (connection, wire) = self.connection_and_wire(index);
-        connection.acknowledge(first, publish.packet_id, reason, wire);
-        self.pause_unacknowledged(index);
     }
 
     /// One part of a duty is met; the last one releases the acknowledgement.
     pub(super) fn duty_met(&mut self, now: Now, id: crate::DutyId, reason: ReasonCode) {
         let Some(duty) = self.duties.met(id, reason) else { return };
-        let Some(session) = self.session_of(duty.session, duty.incarnation) else { return };
-        if session.inbound.get(&duty.packet_id) != Some(&Inbound::Duty(id)) {
+        let (session, incarnation, packet_id, qos) = match duty.answer {
+            Answer::Client { session, incarnation, packet_id, qos, .. } => {
+                (session, incarnation, packet_id, qos)
+            }
+            Answer::Ticket(ticket) => {
+                let reason = duty.worst;
+                self.wire.outs.push_back(Out::Injected { ticket, reason });
+                return;
+            }
+        };
+        let Some(session) = self.session_of(session, incarnation) else { return };
+        if session.inbound.get(&packet_id) != Some(&Inbound::Duty(id)) {
             return;
         }
         let taken = !duty.worst.is_error();
-        if duty.qos == QoS::ExactlyOnce && taken {
-            session.inbound.insert(duty.packet_id, Inbound::AwaitPubrel);
+        if qos == QoS::ExactlyOnce && taken {
+            session.inbound.insert(packet_id, Inbound::AwaitPubrel);
         } else {
-            session.inbound.remove(&duty.packet_id);
+            session.inbound.remove(&packet_id);
         }
         let Some(index) = session.connection else { return };
-        let first = if duty.qos == QoS::ExactlyOnce { PUBREC } else { PUBACK };
+        let first = if qos == QoS::ExactlyOnce { PUBREC } else { PUBACK };
         // [MQTT-3.4.2-1]: what the bridge says may have no place in a PUBACK.
         let reason = match duty.worst.is_valid_in(PacketType::Puback) {
             true => duty.worst,
@@ -137,7 +162,7 @@ impl Shard {
         };
         let (connection, wire) = self.connection_and_wire(index);
         if taken || connection.version == ProtocolVersion::V5 {
-            connection.acknowledge(first, duty.packet_id, reason, wire);
+            connection.acknowledge(first, packet_id, reason, wire);
             self.resume_unacknowledged(now, index);
         } else {
             // 3.x cannot be told of a refusal: no acknowledgement, and the connection ends.

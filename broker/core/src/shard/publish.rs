@@ -7,7 +7,7 @@ use tracing::debug;
 
 use super::Shard;
 use super::deliver::Envelope;
-use super::duties::Unacknowledged;
+use super::duties::{Publisher, Unacknowledged};
 use crate::message::{Message, Origin};
 use crate::{Inject, Now, Out};
 
@@ -72,9 +72,7 @@ impl Shard {
             Origin::Client(client),
         );
         let mut unacknowledged = publish.packet_id.map(|packet_id| Unacknowledged {
-            session: number,
-            packet_id,
-            qos: publish.qos,
+            by: Publisher::Client { index, session: number, packet_id, qos: publish.qos },
             duty: None,
         });
         let mut envelope = Envelope::new(message);
@@ -82,7 +80,7 @@ impl Shard {
         let any = self.offer(index, &mut envelope, unacknowledged.as_mut()) || any;
         if let Some(publish) = unacknowledged {
             let reason = if any { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers };
-            self.routed(now, index, &publish, reason);
+            self.routed(now, &publish, reason);
         }
         self.pause_when_memory_is_full(now, index);
     }
@@ -94,26 +92,35 @@ impl Shard {
             let allowed = self.generation.authorize.publish(client, &inject.topic);
             (!allowed).then_some(ReasonCode::NotAuthorized)
         });
-        let reason = refused.unwrap_or_else(|| {
-            let origin = inject.client.map_or(Origin::Broker, Origin::Client);
-            let mut message = self.message(
-                now,
-                inject.topic,
-                inject.payload,
-                (inject.qos, inject.retain),
-                inject.properties,
-                origin,
-            );
-            message.trail = inject.trail;
-            let mut envelope = Envelope::new(message);
-            let any = self.route(now, &mut envelope);
-            let any = self.offer_unwaited(&mut envelope) || any;
-            if any { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers }
-        });
-        self.make_room();
-        if let Some(ticket) = inject.ticket {
-            self.wire.outs.push_back(Out::Injected { ticket, reason });
+        if let Some(reason) = refused {
+            if let Some(ticket) = inject.ticket {
+                self.wire.outs.push_back(Out::Injected { ticket, reason });
+            }
+            return;
         }
+        let origin = inject.client.map_or(Origin::Broker, Origin::Client);
+        let mut message = self.message(
+            now,
+            inject.topic,
+            inject.payload,
+            (inject.qos, inject.retain),
+            inject.properties,
+            origin,
+        );
+        message.trail = inject.trail;
+        let mut unacknowledged = inject
+            .ticket
+            .map(|ticket| Unacknowledged { by: Publisher::Ticket(ticket), duty: None });
+        let mut envelope = Envelope::new(message);
+        let any = self.route(now, &mut envelope);
+        // QoS 0 waits for nothing.
+        let waits = unacknowledged.as_mut().filter(|_| inject.qos > QoS::AtMostOnce);
+        let any = self.offer_unpaused(&mut envelope, waits) || any;
+        if let Some(publish) = unacknowledged {
+            let reason = if any { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers };
+            self.routed(now, &publish, reason);
+        }
+        self.make_room();
     }
 
     fn message(

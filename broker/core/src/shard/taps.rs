@@ -58,9 +58,13 @@ impl Shard {
         any
     }
 
-    /// Offers a message that no connection waits for.
-    pub(super) fn offer_unwaited(&mut self, envelope: &mut Envelope) -> bool {
-        self.offer_to_taps(envelope, None).0
+    /// Offers a message that came by no connection: there is nobody to pause.
+    pub(super) fn offer_unpaused(
+        &mut self,
+        envelope: &mut Envelope,
+        publish: Option<&mut Unacknowledged>,
+    ) -> bool {
+        self.offer_to_taps(envelope, publish).0
     }
 
     fn offer_to_taps(

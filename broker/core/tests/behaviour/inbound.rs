@@ -6,7 +6,8 @@ use midge_codec::{Ack, Disconnect, Packet, Publish, QoS, ReasonCode};
 use midge_core::{Limits, TapId};
 
 use crate::harness::{
-    Access, Broker, Peer, V5, V31, V311, ack, id, message, numbered, retained, waiting_tap,
+    Access, Broker, Peer, V5, V31, V311, ack, id, injection, message, numbered, retained,
+    waiting_tap,
 };
 
 fn publish_as(version: midge_codec::ProtocolVersion, qos: QoS) -> Vec<Packet> {
@@ -161,6 +162,22 @@ fn an_acknowledgement_waits_for_the_rule_that_takes_the_message() {
         broker.bridge_reports(ReasonCode::Success);
         let expected = [Packet::Puback(ack(1)), Packet::Pubrec(ack(2))];
         assert_eq!(broker.read(client), expected);
+        assert_eq!(broker.shards[0].footprint().duties, 0);
+    }
+}
+
+#[test]
+fn an_injected_publish_is_reported_when_the_rule_has_it_and_qos_0_at_once() {
+    for outcome in [ReasonCode::Success, ReasonCode::QuotaExceeded] {
+        let mut broker = tapped(Limits::default());
+        broker.inject(injection("tap/x", b"one", QoS::AtLeastOnce));
+        assert!(broker.injected.is_empty(), "nothing is safe yet");
+        broker.bridge_reports(outcome);
+        assert_eq!(broker.injected, [outcome]);
+        broker.inject(injection("tap/x", b"zero", QoS::AtMostOnce));
+        assert_eq!(broker.injected, [outcome, ReasonCode::Success]);
+        broker.inject(injection("elsewhere", b"x", QoS::AtLeastOnce));
+        assert_eq!(broker.injected[2], ReasonCode::NoMatchingSubscribers);
         assert_eq!(broker.shards[0].footprint().duties, 0);
     }
 }
