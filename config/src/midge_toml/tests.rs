@@ -97,7 +97,7 @@ ssl_ca = "/ca.pem"
 
 [connectors.up]
 type = "source"
-mqtt_filters = ["sensors/#", "$share/g/a/+"]
+mqtt_filters = ["sensors/#", "a/+"]
 kafka_topic = "sensors.${topic[2]}"
 key = "${clientid}"
 headers = false
@@ -197,7 +197,7 @@ fn connectors_of_both_types_are_taken() {
     assert_eq!(
         up.kind,
         ConnectorKind::Source(SourceConnector {
-            mqtt_filters: vec!["sensors/#".to_owned(), "$share/g/a/+".to_owned()],
+            mqtt_filters: vec!["sensors/#".to_owned(), "a/+".to_owned()],
             kafka_topic: "sensors.${topic[2]}".to_owned(),
             key: "${clientid}".to_owned(),
             headers: false,
@@ -336,6 +336,15 @@ midge.toml:23: connectors.a.type: is missing, expected source or sink
     for (line, begin) in rest.iter().zip(begins) {
         assert!(line.starts_with(begin), "{line}");
     }
+}
+
+#[test]
+fn a_share_name_in_a_source_s_filter_is_refused_with_what_to_write_instead() {
+    let text = "[connectors.a]\ntype = \"source\"\nmqtt_filters = [\"b\", \"$share/g/a/#\"]\n\
+                kafka_topic = \"a\"\n";
+    let expected = "midge.toml:3: connectors.a.mqtt_filters: found \"$share/g/a/#\", expected \
+                    \"a/#\": a rule sees every message once, there is nobody to share it with\n";
+    assert_eq!(errors(text, &[]), expected);
 }
 
 #[test]

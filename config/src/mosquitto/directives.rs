@@ -74,7 +74,7 @@ pub(crate) static DIRECTIVES: &[Directive] = &[
     row(
         "allow_duplicate_messages",
         Global,
-        Ignored("overlapping subscriptions are each served, as MQTT 5 has it"),
+        Ignored("a client gets one copy of a message, however many of its subscriptions match"),
     ),
     row("check_retain_source", Global, NotYet),
     row(

@@ -191,9 +191,21 @@ fn source(draft: &mut Draft, said: &ConnectorDraft, name: Text) -> Option<Source
         wrong(draft, said, "mqtt_filters", "is missing, expected one topic filter or more");
     }
     for filter in &said.mqtt_filters {
-        if let Err(error) = TopicFilter::try_from(filter.as_str()) {
-            let message = format!("found {}: {error}", quoted(filter));
-            wrong(draft, said, "mqtt_filters", &message);
+        match TopicFilter::try_from(filter.as_str()) {
+            Ok(parsed) if parsed.share_name().is_some() => {
+                let message = format!(
+                    "found {}, expected {}: a rule sees every message once, there is nobody to \
+                     share it with",
+                    quoted(filter),
+                    quoted(parsed.filter())
+                );
+                wrong(draft, said, "mqtt_filters", &message);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let message = format!("found {}: {error}", quoted(filter));
+                wrong(draft, said, "mqtt_filters", &message);
+            }
         }
     }
     let Some(kafka_topic) = said.kafka_topic.clone() else {

@@ -179,7 +179,8 @@ pub(crate) static SOURCE: &[Setting<ConnectorDraft>] = &[
         key: "mqtt_filters",
         directive: None,
         default: "required",
-        meaning: "Topic filters of the messages to take.",
+        meaning: "Topic filters of the messages to take; not `$share/…`, for a rule sees every message \
+                  once as it is.",
         take: Take::List(|connector, filters| connector.mqtt_filters = filters),
     },
     Setting {
@@ -202,7 +203,8 @@ pub(crate) static SOURCE: &[Setting<ConnectorDraft>] = &[
         key: "headers",
         directive: None,
         default: "true",
-        meaning: "Add headers: topic, client id, QoS, retain and MQTT 5 user properties.",
+        meaning: "Add headers: topic, client id, QoS, retain and MQTT 5 user properties. `midge.trail`, \
+                  which guards against loops, is always there.",
         take: Take::Bool(|connector, on| connector.headers = on),
     },
     Setting {
