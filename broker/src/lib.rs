@@ -20,6 +20,7 @@ mod logging;
 mod policy;
 mod reload;
 mod sys;
+mod throttle;
 mod worker;
 
 pub use broker::{Broker, Prepared, PublishError, Running, StartError};

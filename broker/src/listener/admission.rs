@@ -12,6 +12,7 @@ use midge_codec::Text;
 use tracing::warn;
 
 use crate::episode::Episode;
+use crate::throttle::Throttle;
 
 /// One address may hold this part of the half-open connections: no single peer keeps others out.
 const ADDRESS_SHARE: usize = 2;
@@ -24,6 +25,8 @@ pub(crate) struct Admission {
     pub(crate) exhausted: Episode,
     /// Too many peers have not sent their CONNECT.
     crowded: Episode,
+    /// Lines about TLS handshakes that failed.
+    pub(crate) failed_handshakes: Throttle,
 }
 
 #[derive(Default)]

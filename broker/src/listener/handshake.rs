@@ -3,6 +3,7 @@
 //! One deadline covers all of it: TLS, CONNECT and the check of the password. Until the client is
 //! known it may send one packet of bounded size.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,8 +31,10 @@ const CONNECT_BYTES: usize = 1_024;
 
 /// How a handshake ended without a client.
 enum Refusal {
-    /// Not a word: the peer went, sent no MQTT, or TLS has said it.
+    /// Not a word: the peer went, or sent no MQTT.
     Silent(String),
+    /// TLS has said it.
+    Tls(String),
     /// With a CONNACK.
     Answered { version: ProtocolVersion, reason: ReasonCode, why: String },
 }
@@ -108,13 +111,14 @@ async fn shake_hands(
                     let version = admitted.connect.version;
                     let why = "max_connections exceeded".to_owned();
                     let reason = ReasonCode::QuotaExceeded;
-                    refuse(transport, peer, Refusal::Answered { version, reason, why }).await;
+                    let refusal = Refusal::Answered { version, reason, why };
+                    refuse(worker, policy, transport, peer, refusal).await;
                     return None;
                 }
             }
         }
         Err(refusal) => {
-            refuse(transport, peer, refusal).await;
+            refuse(worker, policy, transport, peer, refusal).await;
             return None;
         }
     };
@@ -205,6 +209,12 @@ async fn read_connect(
     buffer: &mut BytesMut,
 ) -> Result<Box<Connect>, Refusal> {
     let mut cipher = BytesMut::new();
+    let mut received = 0;
+    // A peer that never said a word, as one that looks whether the port is open, is no failure.
+    let ended = |transport: &Transport, received: usize, why: String| match transport.tls() {
+        Some(tls) if tls.is_handshaking() && received > 0 => Refusal::Tls(why),
+        _ => Refusal::Silent(why),
+    };
     loop {
         match midge_codec::decode_connect(buffer, policy.max_connect_size) {
             Ok(Some(connect)) => return Ok(connect),
@@ -224,15 +234,22 @@ async fn read_connect(
             }
         }
         buffer.reserve(CONNECT_BYTES);
-        let bytes = transport
-            .read(buffer, &mut cipher)
-            .await
-            .map_err(|error| Refusal::Silent(error.to_string()))?;
-        if transport.wants_write() {
-            transport.send(&[]).await.map_err(|error| Refusal::Silent(error.to_string()))?;
+        let bytes = match transport.read(buffer, &mut cipher).await {
+            Ok(bytes) => bytes,
+            // What TLS does not understand it has read.
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Err(ended(transport, 1, error.to_string()));
+            }
+            Err(error) => return Err(ended(transport, received, error.to_string())),
+        };
+        received += bytes;
+        if transport.wants_write()
+            && let Err(error) = transport.send(&[]).await
+        {
+            return Err(ended(transport, received, error.to_string()));
         }
         if bytes == 0 {
-            return Err(Refusal::Silent("closed before its CONNECT".to_owned()));
+            return Err(ended(transport, received, "closed before its CONNECT".to_owned()));
         }
         worker.count_received(bytes);
     }
@@ -273,8 +290,28 @@ fn random_client_id(prefix: &str) -> Option<Text> {
 }
 
 /// Tells a peer why not, as far as there is a way to.
-async fn refuse(mut transport: Transport, peer: SocketAddr, refusal: Refusal) {
+async fn refuse(
+    worker: &Worker,
+    policy: &Policy,
+    mut transport: Transport,
+    peer: SocketAddr,
+    refusal: Refusal,
+) {
     match refusal {
+        Refusal::Tls(why) => {
+            let throttle = &worker.hub().admission.failed_handshakes;
+            match policy.connection_messages.then(|| throttle.passes(Instant::now())).flatten() {
+                None => debug!(target: CONNECTION, %peer, why, "TLS handshake failed"),
+                Some(0) => {
+                    info!(target: CONNECTION, "Client {peer} disconnected: TLS handshake: {why}.");
+                }
+                // Whoever knocks all the time does not fill the disk.
+                Some(more) => info!(
+                    target: CONNECTION,
+                    "Client {peer} disconnected: TLS handshake: {why} (and {more} others before)."
+                ),
+            }
+        }
         Refusal::Silent(why) => debug!(target: CONNECTION, %peer, why, "connection closed"),
         Refusal::Answered { version, reason, why } => {
             info!(target: CONNECTION, "Client {peer} disconnected: {why}.");

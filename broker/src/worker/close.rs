@@ -44,7 +44,10 @@ impl Worker {
         let seat = connection.seat.take();
         if self.policy.borrow().connection_messages {
             let client_id = &connection.client.client_id;
-            info!(target: CONNECTION, "Client {client_id} disconnected.");
+            match connection.end_reason.get() {
+                None => info!(target: CONNECTION, "Client {client_id} disconnected."),
+                Some(why) => info!(target: CONNECTION, "Client {client_id} disconnected: {why}."),
+            }
         }
         self.forget(&connection);
         let Some(mut transport) = transport else { return };

@@ -141,10 +141,7 @@ impl Worker {
         let connections = self.connections.borrow();
         for (_, connection) in connections.iter() {
             if !policy.still_admits(&connection.client, &connection.login) {
-                info!(
-                    target: CONNECTION,
-                    "Client {} disconnected: no longer authorised.", connection.client.client_id
-                );
+                connection.end_reason.set(Some("no longer authorised"));
                 self.shard.borrow_mut().handle(
                     now,
                     In::Disconnect { connection: connection.id, reason: ReasonCode::NotAuthorized },

@@ -259,3 +259,21 @@ fn a_password_appears_in_no_log() {
     let log = midge.log();
     assert!(!log.contains("correct-horse") && !log.contains("battery-staple"), "{log}");
 }
+
+#[test]
+fn who_is_disconnected_by_a_reload_gets_one_line_in_the_log() {
+    let mut midge = midge();
+    let mut alice = midge.client_of("alice", "secret");
+    let passwords = std::fs::read_to_string(midge.directory().join("passwords")).expect("a file");
+    let others: Vec<&str> = passwords.lines().filter(|line| !line.starts_with("alice")).collect();
+    midge.rewrite("passwords", &others.join("\n"));
+    midge.reload();
+    alice.closed();
+    midge.says(&["Client alice disconnected: no longer authorised."]);
+    // What comes later in the log comes after all that is said of her.
+    midge.client_of("bob", "password").ping();
+    midge.says(&["as bob"]);
+    let log = midge.log();
+    let lines = log.lines().filter(|line| line.contains("alice") && line.contains("disconnected"));
+    assert_eq!(lines.count(), 1, "{log}");
+}

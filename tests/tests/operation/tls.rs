@@ -228,3 +228,47 @@ fn a_tls_port_and_a_plain_one_are_one_broker() {
     outside.publish(message("t", "hello").qos(QOS1));
     inside.expect("t", "hello");
 }
+
+#[test]
+fn a_handshake_that_fails_is_one_line_with_address_and_reason() {
+    let authority = Authority::new("Test CA");
+    let midge = setup(&authority, "require_certificate true\n").start();
+    let stranger = Authority::new("Another CA").client("device-1");
+    let disconnected = |raw: &midge_tests::Raw| {
+        let address = raw.socket().local_addr().expect("an address").to_string();
+        midge.says(&["Client", &address, "disconnected: TLS handshake"])
+    };
+    // A certificate of another authority, none, a client that does not trust ours, no TLS at all.
+    let mut raw = midge.raw().tls(&authority, Some(&stranger));
+    raw.try_send_bytes(&[0xc0, 0]);
+    let line = disconnected(&raw);
+    assert!(line.contains("invalid peer certificate"), "{line}");
+    let mut raw = midge.raw().tls(&authority, None);
+    raw.try_send_bytes(&[0xc0, 0]);
+    assert!(disconnected(&raw).contains("sent no certificates"));
+    let mut raw = midge.raw().tls(&Authority::new("A third CA"), None);
+    raw.try_send_bytes(&[0xc0, 0]);
+    assert!(disconnected(&raw).contains("UnknownCA"));
+    let mut raw = midge.raw();
+    raw.send(&midge.v311("plain").packet(), ProtocolVersion::V311);
+    disconnected(&raw);
+}
+
+#[test]
+fn a_flood_of_failed_handshakes_is_some_lines_and_a_number() {
+    let authority = Authority::new("Test CA");
+    let midge = setup(&authority, "").start();
+    let fail = || {
+        let mut raw = midge.raw();
+        raw.send_bytes(b"GET / HTTP/1.1\r\n\r\n");
+        raw.closed();
+    };
+    (0..100).for_each(|_| fail());
+    eventually("a line with the number of the others", || {
+        fail();
+        midge.log().contains("others before").then_some(())
+    });
+    let log = midge.log();
+    let lines = log.lines().filter(|line| line.contains("TLS handshake")).count();
+    assert!(lines < 50, "{lines} lines");
+}
