@@ -3,6 +3,7 @@
 //! Each client lives on one thread of ours, which alone calls it and runs its callbacks; what other
 //! threads have for it goes through a log, a flag or a wake-up.
 
+mod brokers;
 mod consumer;
 mod context;
 mod events;

@@ -87,6 +87,18 @@ impl<T> Log<T> {
         self.cursor = self.first;
     }
 
+    /// An unfinished entry.
+    pub(crate) fn get(&self, sequence: Sequence) -> Option<&T> {
+        let index = usize::try_from(sequence.checked_sub(self.first)?).ok()?;
+        self.entries.get(index)?.as_ref().map(|entry| &entry.item)
+    }
+
+    /// The lowest unfinished entry.
+    pub(crate) fn front(&self) -> Option<(Sequence, &T)> {
+        let entry = self.entries.front()?.as_ref()?;
+        Some((self.first, &entry.item))
+    }
+
     /// Finishes an entry; `None` when it is already.
     pub(crate) fn finish(&mut self, sequence: Sequence) -> Option<T> {
         let index = usize::try_from(sequence.checked_sub(self.first)?).ok()?;

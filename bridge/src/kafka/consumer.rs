@@ -15,6 +15,7 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tracing::debug;
 
+use super::brokers::Brokers;
 use super::context::Callbacks;
 use super::producer::{PROBE, Pulse};
 use super::properties;
@@ -55,8 +56,9 @@ impl Consumer {
         let consumer = create(&config, &callbacks, &sink)
             .map_err(|error| properties::explain(&error, properties))?;
         let worker = Worker::spawn("kafka-consumer".to_owned(), move |stop| {
-            let reader =
-                Reader { config, callbacks, sink, observer, pulse: Pulse::new(Instant::now()) };
+            let brokers = Brokers::of(&config);
+            let pulse = Pulse::new(Instant::now());
+            let reader = Reader { config, callbacks, sink, observer, pulse, brokers };
             reader.run(consumer, &stop);
         });
         worker.map(Consumer).map_err(|error| format!("a thread cannot be started: {error}"))
@@ -90,6 +92,7 @@ struct Reader {
     sink: Arc<Sink>,
     observer: Option<Observer>,
     pulse: Pulse,
+    brokers: Brokers,
 }
 
 impl Reader {
@@ -222,7 +225,6 @@ impl Reader {
     /// Looks at what librdkafka complains of and at the clock.
     fn judge(&mut self, consumer: &BaseConsumer<Context>, now: Instant) {
         for (code, why) in self.callbacks.take_errors() {
-            debug!(error = %why, "librdkafka");
             if verdict::is_away(code) {
                 self.pulse.doubt(now, code, why);
             } else if code != Code::PartitionEOF {
@@ -234,6 +236,9 @@ impl Reader {
         }
         if let Some(why) = self.pulse.lost(now, false) {
             self.sink.health.away(&why);
+            if self.pulse.wants_brokers(now) {
+                self.brokers.give(consumer.client());
+            }
         }
     }
 

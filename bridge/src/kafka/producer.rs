@@ -17,12 +17,12 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer as _, PurgeConfig};
 use tracing::{debug, error};
 
+use super::brokers::Brokers;
 use super::context::Callbacks;
 use super::events::Events;
 use super::properties;
 use super::slots::Slots;
 use super::thread::{Stop, Worker};
-use super::verdict::{self, Verdict};
 use crate::host::Host;
 use crate::log::Sequence;
 use crate::observer::Observer;
@@ -32,17 +32,24 @@ mod context;
 mod lane;
 mod pulse;
 mod send;
+mod settle;
+mod watch;
 
 use context::Context;
 use lane::Lane;
 use pulse::Backoff;
 pub(super) use pulse::{PROBE, Pulse};
 use send::{Unsent, observe, send};
+use watch::Stall;
 
 /// Entries taken from one log before the others have their turn.
 const TURN: usize = 128;
 /// How long the reports of a broken producer are waited for.
 const DRAIN: Duration = Duration::from_secs(1);
+
+/// How soon a new producer follows one that broke, and how long it takes at most when each breaks
+/// at once.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 
 /// A handle on the thread.
 pub(crate) struct Producer(Worker);
@@ -63,6 +70,9 @@ impl Producer {
         let client =
             create(&config, &callbacks).map_err(|error| properties::explain(&error, properties))?;
         let window = (properties::queue_messages(&config) / sources.len()).max(1);
+        let brokers = Brokers::of(&config);
+        let batch_bytes = properties::batch_bytes(&config);
+        let stall = Stall::new(properties::request_timeout(&config));
         let lanes = sources.into_iter().map(Lane::new).collect();
         let worker = Worker::spawn("kafka-producer".to_owned(), move |stop| {
             let mut feeder = Feeder {
@@ -76,7 +86,10 @@ impl Producer {
                 slots: Slots::new(),
                 duties: Vec::new(),
                 pulse: Pulse::new(Instant::now()),
-                backoff: Backoff::default(),
+                backoff: Backoff::new(AGAIN.0, AGAIN.1),
+                stall,
+                brokers,
+                batch_bytes,
                 broken: None,
             };
             feeder.connect(client);
@@ -120,8 +133,20 @@ struct Feeder {
     duties: Vec<(ShardId, DutyId, ReasonCode)>,
     pulse: Pulse,
     backoff: Backoff,
+    stall: Stall,
+    brokers: Brokers,
+    /// Bytes of a batch at most.
+    batch_bytes: usize,
     /// Why the producer cannot go on.
-    broken: Option<String>,
+    broken: Option<Broken>,
+}
+
+/// Why a producer cannot go on.
+enum Broken {
+    /// An error: a new one is made after a while.
+    Lost(String),
+    /// This one follows at once.
+    Replaced(BaseProducer<Context>),
 }
 
 /// The order matters: the queue goes before its client.
@@ -139,6 +164,9 @@ impl Feeder {
             self.settle();
             let now = Instant::now();
             self.judge(now);
+            if stop.deadline().is_none() {
+                self.rescue(now);
+            }
             let mut more = false;
             if self.broken.is_some() {
                 self.disconnect(now);
@@ -225,7 +253,7 @@ impl Feeder {
                     None => stopped_at = Some(sequence),
                 },
                 Err(Unsent::Broken(why)) => {
-                    self.broken = Some(why);
+                    self.broken = Some(Broken::Lost(why));
                     stopped_at = Some(sequence);
                 }
             }
@@ -249,104 +277,6 @@ impl Feeder {
         full && stopped_at.is_none()
     }
 
-    /// Finishes what librdkafka has reported.
-    fn settle(&mut self) {
-        let Some(connected) = &self.connected else { return };
-        let reports = connected.client.context().take_reports();
-        if reports.is_empty() {
-            return;
-        }
-        let mut reports = reports
-            .into_iter()
-            .filter_map(|report| Some((self.slots.remove(report.place)?, report)))
-            .peekable();
-        let now = Instant::now();
-        let mut reached = false;
-        while let Some(((lane_index, _), _)) = reports.peek() {
-            let lane_index = *lane_index;
-            let lane = &mut self.lanes[lane_index];
-            let (mut count, mut bytes) = (0, 0);
-            let source = Arc::clone(&lane.source);
-            let mut log = source.log();
-            while let Some(((_, sequence), report)) =
-                reports.next_if(|((index, _), _)| *index == lane_index)
-            {
-                lane.in_flight -= 1;
-                let reason = match report.result {
-                    Ok(_) => ReasonCode::Success,
-                    Err(code) => match verdict::of_record(code) {
-                        Verdict::Refused(reason) => reason,
-                        Verdict::NoTopic => match lane.no_topic(now) {
-                            Some(reason) => reason,
-                            None => continue,
-                        },
-                        Verdict::Again => {
-                            self.broken.get_or_insert_with(|| code.to_string());
-                            continue;
-                        }
-                    },
-                };
-                let Some(waiting) = log.finish(sequence) else { continue };
-                let duty = waiting.duty.map(|(shard, duty)| (shard, duty, reason));
-                self.duties.extend(duty);
-                match report.result {
-                    Ok((partition, offset)) => {
-                        count += 1;
-                        bytes += waiting.message.payload.len() as u64;
-                        if let Some(observer) = &self.observer {
-                            observe(observer, &source, &waiting, partition, offset);
-                        }
-                    }
-                    Err(code) => source.health.refused(&waiting.message.topic, &code),
-                }
-            }
-            source.press(&mut log);
-            drop(log);
-            if count > 0 {
-                reached = true;
-                source.health.went(count, bytes);
-            }
-        }
-        if reached {
-            self.backoff.reset();
-            self.pulse.beat(now);
-            self.lanes.iter().for_each(|lane| lane.source.health.back());
-        }
-    }
-
-    /// Looks at what librdkafka complains of and at the clock.
-    fn judge(&mut self, now: Instant) {
-        let errors = self.callbacks.take_errors();
-        if let (false, Some(connected)) = (errors.is_empty(), &self.connected) {
-            let fatal = connected.client.client().fatal_error();
-            if let Some((_, why)) = fatal {
-                self.broken = Some(why);
-                return;
-            }
-        }
-        for (code, why) in errors {
-            debug!(error = %why, "librdkafka");
-            if verdict::is_away(code) {
-                self.pulse.doubt(now, code, why);
-            } else {
-                self.lanes.iter().for_each(|lane| lane.source.health.trouble(&why));
-            }
-        }
-        let busy = self.lanes.iter().any(|lane| lane.in_flight > 0);
-        if self.pulse.wants_probe(now, busy)
-            && let Some(connected) = &self.connected
-        {
-            let answer = connected.client.client().fetch_metadata(None, PROBE);
-            if answer.is_ok() {
-                self.pulse.beat(now);
-                self.lanes.iter().for_each(|lane| lane.source.health.back());
-            }
-        }
-        if let Some(why) = self.pulse.lost(now, busy) {
-            self.lanes.iter().for_each(|lane| lane.source.health.away(&why));
-        }
-    }
-
     fn connect(&mut self, client: BaseProducer<Context>) {
         let events = Events::new(client.client(), std::thread::current());
         self.connected = Some(Connected { events, client });
@@ -363,21 +293,22 @@ impl Feeder {
         }
     }
 
-    /// Gives the producer up and takes everything unfinished again, after a while.
+    /// Gives the producer up; its successor takes everything unfinished again.
     fn disconnect(&mut self, now: Instant) {
-        let why = self.broken.take().unwrap_or_default();
-        self.lanes.iter().for_each(|lane| lane.source.health.away(&why));
+        let broken = self.broken.take();
+        if let Some(Broken::Lost(why)) = &broken {
+            self.lanes.iter().for_each(|lane| lane.source.health.away(why));
+        }
         self.give_up_client();
         // What the old client has said while it was purged is no reason to give up the next one.
         self.broken = None;
         self.callbacks.take_errors();
         self.slots.clear();
-        for lane in &mut self.lanes {
-            lane.in_flight = 0;
-            lane.rests = None;
-            lane.source.log().rewind();
+        self.lanes.iter_mut().for_each(Lane::start_again);
+        match broken {
+            Some(Broken::Replaced(client)) => self.connect(client),
+            _ => self.backoff.begin(now),
         }
-        self.backoff.begin(now);
     }
 
     fn give_up_client(&mut self) {

@@ -4,6 +4,7 @@
 //! no offset committed behind our back.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use midge_config::ClientProperties;
 use rdkafka::ClientConfig;
@@ -12,6 +13,12 @@ use rdkafka::error::KafkaError;
 
 /// Records librdkafka holds at most, over all connectors of a producer.
 const QUEUE_MESSAGES: usize = 100_000;
+
+/// librdkafka's default of `batch.size`.
+const BATCH_BYTES: usize = 1_000_000;
+
+/// librdkafka's default of `request.timeout.ms`.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where distributions keep their certificate authorities. librdkafka is linked with its own
 /// OpenSSL, which has no such place compiled in.
@@ -37,6 +44,18 @@ pub(super) fn producer(name: &str, properties: &ClientProperties) -> ClientConfi
     // Our own timer tells when Kafka is slow; a record is never given up.
     config.set("message.timeout.ms", "0");
     config
+}
+
+/// Bytes of a batch at most.
+pub(super) fn batch_bytes(config: &ClientConfig) -> usize {
+    let set = config.get("batch.size").and_then(|text| text.parse().ok());
+    set.unwrap_or(BATCH_BYTES)
+}
+
+/// How long Kafka itself may take to answer a produce request.
+pub(super) fn request_timeout(config: &ClientConfig) -> Duration {
+    let set = config.get("request.timeout.ms");
+    set.and_then(|text| text.parse().ok()).map_or(REQUEST_TIMEOUT, Duration::from_millis)
 }
 
 /// Records a producer of these properties holds at most.

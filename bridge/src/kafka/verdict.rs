@@ -36,6 +36,12 @@ pub(super) fn of_record(code: Code) -> Verdict {
     Verdict::Refused(reason)
 }
 
+/// Whether a batch was refused for its size, of which each of its records may be innocent.
+pub(super) fn is_too_large(code: Code) -> bool {
+    use Code::{InvalidMessageSize, MessageBatchTooLarge, MessageSizeTooLarge};
+    matches!(code, MessageSizeTooLarge | MessageBatchTooLarge | InvalidMessageSize)
+}
+
 /// Whether an error of a client says that Kafka cannot be reached or used now.
 pub(super) fn is_away(code: Code) -> bool {
     matches!(

@@ -20,12 +20,15 @@ fn entries_come_in_order_and_again_after_a_rewind_unless_finished() {
     }
     assert_eq!(drained(&mut log), [0, 1, 2, 3, 4]);
     assert_eq!(log.finish(1), Some(1));
+    assert_eq!(log.front(), Some((0, &0)));
     assert_eq!(log.finish(3), Some(3));
     assert_eq!(log.finish(3), None, "once only");
     log.rewind();
     assert_eq!(drained(&mut log), [0, 2, 4]);
     log.rewind_to(2);
     assert_eq!(drained(&mut log), [2, 4]);
+    assert_eq!(log.finish(0), Some(0));
+    assert_eq!(log.front(), Some((2, &2)), "the lowest unfinished one");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 // Each test binary compiles this for itself and uses a part of it.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod proxy;
+
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, Instant};
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use midge_codec::ReasonCode;
 
+use crate::log::Sequence;
 use crate::source::Source;
 
 /// How long a lane rests whose one Kafka topic does not exist.
@@ -19,11 +20,13 @@ pub(super) struct Lane {
     pub(super) in_flight: usize,
     /// Until when nothing is produced; then everything unfinished is taken again.
     pub(super) rests: Option<Instant>,
+    /// The lowest unfinished entry, and since when it is while records are under way.
+    front: Option<(Sequence, Instant)>,
 }
 
 impl Lane {
     pub(super) fn new(source: Arc<Source>) -> Lane {
-        Lane { source, in_flight: 0, rests: None }
+        Lane { source, in_flight: 0, rests: None, front: None }
     }
 
     /// Kafka knows no such topic. A rule with one topic waits for the operator to make it, and
@@ -36,6 +39,25 @@ impl Lane {
         self.source.health.trouble(&format!("kafka has no topic {kafka_topic:?}"));
         self.rests.get_or_insert(now + NO_TOPIC);
         None
+    }
+
+    /// What waits longest of what is under way, and since when.
+    pub(super) fn waits(&mut self, now: Instant) -> Option<(Sequence, Instant)> {
+        let front = self.source.log().front().map(|(sequence, _)| sequence);
+        self.front = match (front, self.front) {
+            _ if self.in_flight == 0 => None,
+            (Some(front), Some((sequence, since))) if front == sequence => Some((front, since)),
+            (front, _) => front.map(|front| (front, now)),
+        };
+        self.front
+    }
+
+    /// Nothing is under way any more, and everything unfinished is taken again.
+    pub(super) fn start_again(&mut self) {
+        self.in_flight = 0;
+        self.rests = None;
+        self.front = None;
+        self.source.log().rewind();
     }
 
     /// Whether it rests; ends the rest when its time has come and nothing is under way, so that

@@ -15,6 +15,9 @@ const DOUBT: Duration = Duration::from_secs(2);
 const PROBE_EVERY: Duration = Duration::from_secs(2);
 /// How long that question may take.
 pub(in crate::kafka) const PROBE: Duration = Duration::from_millis(500);
+/// How soon a client that has lost Kafka is given its addresses again, and how often at most: each
+/// time costs librdkafka a copy of the list for the client's life.
+const BROKERS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 /// Between two looks at the clock while something waits.
 const WATCH: Duration = Duration::from_millis(250);
 /// Between two looks while nothing does.
@@ -26,11 +29,13 @@ pub(in crate::kafka) struct Pulse {
     since: Instant,
     doubt: Option<(Instant, String)>,
     probed: Instant,
+    brokers: Backoff,
 }
 
 impl Pulse {
     pub(in crate::kafka) fn new(now: Instant) -> Pulse {
-        Pulse { since: now, doubt: None, probed: now }
+        let brokers = Backoff::new(BROKERS.0, BROKERS.1);
+        Pulse { since: now, doubt: None, probed: now, brokers }
     }
 
     /// Something begins to wait for Kafka.
@@ -42,6 +47,7 @@ impl Pulse {
     pub(in crate::kafka) fn beat(&mut self, now: Instant) {
         self.since = now;
         self.doubt = None;
+        self.brokers.reset();
     }
 
     /// A client complains that Kafka is away. That all brokers are down is only the sum of
@@ -76,6 +82,15 @@ impl Pulse {
         slow.then(|| format!("no acknowledgement for {} seconds", SLOW.as_secs()))
     }
 
+    /// Whether a client that has lost Kafka should be given its addresses again.
+    pub(in crate::kafka) fn wants_brokers(&mut self, now: Instant) -> bool {
+        let wants = self.brokers.is_over(now);
+        if wants {
+            self.brokers.begin(now);
+        }
+        wants
+    }
+
     /// How long the thread may sleep when nobody wakes it.
     pub(in crate::kafka) fn pause(&self, waiting: bool, left: Option<Duration>) -> Duration {
         let pause = if waiting || self.doubt.is_some() { WATCH } else { REST };
@@ -83,19 +98,22 @@ impl Pulse {
     }
 }
 
-/// How long to wait before a new producer is made: longer each time it breaks at once.
-#[derive(Debug, Default)]
+/// How long to wait before something is tried again: longer each time, until it is reset.
+#[derive(Debug)]
 pub(super) struct Backoff {
+    first: Duration,
+    longest: Duration,
     until: Option<Instant>,
     last: Duration,
 }
 
 impl Backoff {
-    const FIRST: Duration = Duration::from_millis(100);
-    const LONGEST: Duration = Duration::from_secs(30);
+    pub(super) fn new(first: Duration, longest: Duration) -> Backoff {
+        Backoff { first, longest, until: None, last: Duration::ZERO }
+    }
 
     pub(super) fn begin(&mut self, now: Instant) {
-        self.last = (self.last * 2).clamp(Backoff::FIRST, Backoff::LONGEST);
+        self.last = (self.last * 2).clamp(self.first, self.longest);
         self.until = Some(now + self.last);
     }
 
@@ -103,6 +121,7 @@ impl Backoff {
         self.until.is_none_or(|until| now >= until)
     }
 
+    /// The next wait is a first one again; one that has begun goes on.
     pub(super) fn reset(&mut self) {
         self.last = Duration::ZERO;
     }
@@ -146,19 +165,33 @@ mod tests {
     }
 
     #[test]
-    fn a_producer_that_breaks_at_once_is_made_again_ever_later() {
+    fn a_client_that_has_lost_kafka_gets_its_addresses_again_ever_later() {
+        let start = Instant::now();
+        let mut pulse = Pulse::new(start);
+        assert!(pulse.wants_brokers(start));
+        assert!(!pulse.wants_brokers(start + BROKERS.0 / 2), "just now");
+        assert!(pulse.wants_brokers(start + BROKERS.0));
+        assert!(!pulse.wants_brokers(start + BROKERS.0 * 2), "twice as long");
+        pulse.beat(start + BROKERS.0 * 3);
+        assert!(pulse.wants_brokers(start + BROKERS.0 * 3));
+        assert!(pulse.wants_brokers(start + BROKERS.0 * 4), "a new episode");
+    }
+
+    #[test]
+    fn what_fails_at_once_is_tried_again_ever_later() {
         let now = Instant::now();
-        let mut backoff = Backoff::default();
+        let (first, longest) = (Duration::from_millis(100), Duration::from_secs(30));
+        let mut backoff = Backoff::new(first, longest);
         assert!(backoff.is_over(now));
         backoff.begin(now);
-        assert!(!backoff.is_over(now) && backoff.is_over(now + Backoff::FIRST));
+        assert!(!backoff.is_over(now) && backoff.is_over(now + first));
         for _ in 0..20 {
             backoff.begin(now);
         }
-        assert!(!backoff.is_over(now + Backoff::LONGEST / 2));
-        assert!(backoff.is_over(now + Backoff::LONGEST));
+        assert!(!backoff.is_over(now + longest / 2));
+        assert!(backoff.is_over(now + longest));
         backoff.reset();
         backoff.begin(now);
-        assert!(backoff.is_over(now + Backoff::FIRST));
+        assert!(backoff.is_over(now + first));
     }
 }

@@ -1,0 +1,113 @@
+//! Finishing entries by what librdkafka reports of their records.
+//!
+//! An entry is finished when Kafka has acknowledged or refused its record for good; every other
+//! report leaves it to be produced again.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use midge_codec::ReasonCode;
+use rdkafka::producer::Producer as _;
+use tracing::info;
+
+use super::{Broken, Feeder, create, observe};
+use crate::kafka::verdict::{self, Verdict};
+
+impl Feeder {
+    /// Finishes what librdkafka has reported.
+    pub(super) fn settle(&mut self) {
+        let Some(connected) = &self.connected else { return };
+        let reports = connected.client.context().take_reports();
+        if reports.is_empty() {
+            return;
+        }
+        // librdkafka reports all records of a batch at once.
+        let too_large =
+            reports.iter().filter(|report| report.result.is_err_and(verdict::is_too_large)).count();
+        let mut shrink = false;
+        let mut reports = reports
+            .into_iter()
+            .filter_map(|report| Some((self.slots.remove(report.place)?, report)))
+            .peekable();
+        let now = Instant::now();
+        let mut reached = false;
+        while let Some(((lane_index, _), _)) = reports.peek() {
+            let lane_index = *lane_index;
+            let lane = &mut self.lanes[lane_index];
+            let (mut count, mut bytes) = (0, 0);
+            let source = Arc::clone(&lane.source);
+            let mut log = source.log();
+            while let Some(((_, sequence), report)) =
+                reports.next_if(|((index, _), _)| *index == lane_index)
+            {
+                lane.in_flight -= 1;
+                let reason = match report.result {
+                    Ok(_) => ReasonCode::Success,
+                    Err(code)
+                        if verdict::is_too_large(code) && too_large > 1 && {
+                            let entry = log.get(sequence);
+                            // What fills a batch alone was refused for its own size.
+                            let filled = self.batch_bytes;
+                            filled > 1 && entry.is_some_and(|w| w.message.payload.len() < filled)
+                        } =>
+                    {
+                        shrink = true;
+                        continue;
+                    }
+                    Err(code) => match verdict::of_record(code) {
+                        Verdict::Refused(reason) => reason,
+                        Verdict::NoTopic => match lane.no_topic(now) {
+                            Some(reason) => reason,
+                            None => continue,
+                        },
+                        Verdict::Again => {
+                            self.broken.get_or_insert_with(|| Broken::Lost(code.to_string()));
+                            continue;
+                        }
+                    },
+                };
+                let Some(waiting) = log.finish(sequence) else { continue };
+                let duty = waiting.duty.map(|(shard, duty)| (shard, duty, reason));
+                self.duties.extend(duty);
+                match report.result {
+                    Ok((partition, offset)) => {
+                        count += 1;
+                        bytes += waiting.message.payload.len() as u64;
+                        if let Some(observer) = &self.observer {
+                            observe(observer, &source, &waiting, partition, offset);
+                        }
+                    }
+                    Err(code) => source.health.refused(&waiting.message.topic, &code),
+                }
+            }
+            source.press(&mut log);
+            drop(log);
+            if count > 0 {
+                reached = true;
+                source.health.went(count, bytes);
+            }
+        }
+        if reached {
+            self.backoff.reset();
+            self.pulse.beat(now);
+            self.lanes.iter().for_each(|lane| lane.source.health.back());
+        }
+        if shrink && self.broken.is_none() {
+            self.shrink_batches();
+        }
+    }
+
+    /// Makes batches half as large, with a new client: Kafka takes or refuses a batch as a whole,
+    /// and the limit is that of a topic, which only Kafka knows. At the end all batches are below
+    /// the limit, and a record above it has no company that would be refused with it.
+    fn shrink_batches(&mut self) {
+        self.batch_bytes = (self.batch_bytes / 2).max(1);
+        self.config.set("batch.size", self.batch_bytes.to_string());
+        let connectors = self.callbacks.name();
+        info!(connectors, batch_size = self.batch_bytes, "kafka refused a batch as too large");
+        self.broken = Some(match create(&self.config, &self.callbacks) {
+            Ok(client) => Broken::Replaced(client),
+            Err(error) => Broken::Lost(error.to_string()),
+        });
+    }
+}
