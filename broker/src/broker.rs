@@ -194,8 +194,7 @@ impl Running {
             self.start_worker(id, Arc::clone(generation), Arc::clone(policy), copies)?;
         }
         // It asks the workers, so they come first.
-        self.sys =
-            sys_interval.map(|interval| Sys::start(Arc::clone(&self.hub), interval)).transpose()?;
+        self.sys = Some(Sys::start(Arc::clone(&self.hub), sys_interval)?);
         Ok(())
     }
 
@@ -278,13 +277,18 @@ impl Running {
     }
 
     /// Puts a new configuration in force: listeners, access rules, passwords, certificates, limits.
-    /// Clients that could not log in any more are disconnected. Connectors and the number of
-    /// workers stay as they are.
+    /// Clients that could not log in any more are disconnected. What counts from the next start,
+    /// such as connectors and the number of workers, stays as it is, with a line in the log.
     ///
     /// # Errors
     /// All that is wrong with what the configuration names; the old one then stays in force.
     pub async fn reload(&mut self, config: Config) -> Result<(), StartError> {
-        self.reloader.reload(config).await.map_err(StartError::Files)
+        let sys_interval = config.sys_interval;
+        self.reloader.reload(config).await.map_err(StartError::Files)?;
+        if let Some(sys) = &self.sys {
+            sys.change(sys_interval);
+        }
+        Ok(())
     }
 
     /// Stops: clients are told (MQTT 5), wills go out, the bridge brings to Kafka what it holds.

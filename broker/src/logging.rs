@@ -1,12 +1,13 @@
 //! Log lines as Mosquitto writes them, from tracing events.
 //!
 //! An event's level and target make its type (`log_type`); what is switched off costs nothing, and
-//! a destination that fails is left out, since there is nowhere to say so.
+//! a destination that fails is left out, since there is nowhere to say so. A reload replaces types,
+//! destinations and format in one step.
 
 mod destination;
 mod line;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 
 use midge_config::{Log, LogTypes};
 use tracing::level_filters::LevelFilter;
@@ -109,6 +110,13 @@ impl LogType {
 pub struct Logging(Arc<Inner>);
 
 struct Inner {
+    now: RwLock<Arc<Opened>>,
+    /// The broker that `log_dest topic` publishes through: the first of the process.
+    hub: OnceLock<Weak<Hub>>,
+}
+
+/// What a configuration says about the log, its files opened.
+pub(crate) struct Opened {
     types: LogTypes,
     lines: Lines,
     destinations: Vec<Destination>,
@@ -120,10 +128,9 @@ impl Logging {
     /// # Errors
     /// A destination that cannot be opened, or a log that is there already.
     pub fn start(log: &Log) -> Result<Logging, String> {
-        let destinations =
-            log.destinations.iter().map(Destination::open).collect::<Result<_, _>>()?;
-        let lines = Lines::new(log);
-        let logging = Logging(Arc::new(Inner { types: log.types, lines, destinations }));
+        let opened = Opened::new(log, &[])?;
+        let now = RwLock::new(Arc::new(opened));
+        let logging = Logging(Arc::new(Inner { now, hub: OnceLock::new() }));
         let subscriber = tracing_subscriber::registry().with(logging.clone());
         tracing::subscriber::set_global_default(subscriber).map_err(|error| error.to_string())?;
         Ok(logging)
@@ -131,20 +138,47 @@ impl Logging {
 
     /// Lets `log_dest topic` publish through a broker.
     pub fn publish_through(&self, running: &Running) {
-        self.connect(running.hub());
-    }
-
-    fn connect(&self, hub: &Arc<Hub>) {
-        for destination in &self.0.destinations {
-            destination.connect(hub);
-        }
+        // The first broker of a process has the log.
+        let _ = self.0.hub.set(Arc::downgrade(running.hub()));
     }
 
     /// Opens files anew, after they have been moved away.
     pub fn reopen(&self) {
-        for destination in &self.0.destinations {
+        for destination in &self.now().destinations {
             destination.reopen();
         }
+    }
+
+    /// Opens what another configuration says about the log, without using it yet.
+    ///
+    /// # Errors
+    /// A destination that cannot be opened.
+    pub(crate) fn open(&self, log: &Log) -> Result<Opened, String> {
+        Opened::new(log, &self.now().destinations)
+    }
+
+    /// Uses it from here on.
+    pub(crate) fn replace(&self, opened: Opened) {
+        *self.0.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(opened);
+        // Whether a line is written was remembered where it is written.
+        tracing::callsite::rebuild_interest_cache();
+    }
+
+    /// What is in force. It is not locked while a line is written: that may cause another line.
+    fn now(&self) -> Arc<Opened> {
+        Arc::clone(&self.0.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Opened {
+    /// Opens all destinations; what cannot be opened again stays open as it is in `old`.
+    fn new(log: &Log, old: &[Destination]) -> Result<Opened, String> {
+        let destinations = log
+            .destinations
+            .iter()
+            .map(|destination| Destination::open(destination, old))
+            .collect::<Result<_, _>>()?;
+        Ok(Opened { types: log.types, lines: Lines::new(log), destinations })
     }
 }
 
@@ -158,14 +192,15 @@ impl<S: Subscriber> Layer<S> for Logging {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(if self.0.types.debug { LevelFilter::DEBUG } else { LevelFilter::INFO })
+        Some(if self.now().types.debug { LevelFilter::DEBUG } else { LevelFilter::INFO })
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let kind = LogType::of(event.metadata());
         let message = line::message(event);
-        for destination in &self.0.destinations {
-            destination.write(kind, &message, &self.0.lines);
+        let opened = self.now();
+        for destination in &opened.destinations {
+            destination.write(kind, &message, &opened.lines, &self.0.hub);
         }
     }
 }
@@ -176,6 +211,6 @@ impl Logging {
         let own = metadata.target().starts_with("midge");
         (own || *metadata.level() <= Level::WARN)
             && *metadata.level() <= Level::DEBUG
-            && LogType::of(metadata).is_in(&self.0.types)
+            && LogType::of(metadata).is_in(&self.now().types)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! All or nothing: every file is read and judged before anything changes, then one generation goes
 //! to all shards, and listeners are opened and closed with it. What cannot change while the broker
-//! runs (connectors, the number of workers) is said and stays as it was.
+//! runs (connectors, the number of workers, the user) is said and stays as it was.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -145,19 +145,29 @@ impl Reloader {
         Ok(())
     }
 
-    /// Gives `config` the connectors and workers that are in force, and says so where it differs.
+    /// Gives `config` what cannot change while the broker runs, and says so where it differs.
     fn keep_fixed(&self, config: &mut Config) {
-        if !same_connectors(&self.config.connectors, &config.connectors)
-            || self.config.kafka != config.kafka
-        {
+        let old = &self.config;
+        if !same_connectors(&old.connectors, &config.connectors) || old.kafka != config.kafka {
             warn!("connectors or Kafka's settings have changed, which counts from the next start");
-            config.connectors.clone_from(&self.config.connectors);
-            config.kafka = self.config.kafka.clone();
+            config.connectors.clone_from(&old.connectors);
+            config.kafka = old.kafka.clone();
         }
-        if self.config.workers != config.workers {
-            warn!("workers have changed, which counts from the next start");
-            config.workers = self.config.workers;
-        }
+        keep("workers", &old.workers, &mut config.workers);
+        keep("user", &old.user, &mut config.user);
+        keep("pid_file", &old.pid_file, &mut config.pid_file);
+        let (old, new) = (&old.limits, &mut config.limits);
+        keep("memory_limit", &old.memory_limit, &mut new.memory_limit);
+        keep("password_threads", &old.password_threads, &mut new.password_threads);
+        keep("max_waiting_logins", &old.max_waiting_logins, &mut new.max_waiting_logins);
+    }
+}
+
+/// Keeps one setting as it is, and says so where it differs.
+fn keep<T: PartialEq + Clone>(name: &str, old: &T, new: &mut T) {
+    if old != new {
+        warn!("{name} has changed, which counts from the next start");
+        new.clone_from(old);
     }
 }
 

@@ -19,37 +19,49 @@ use crate::worker::report::Report;
 /// The averages that are published, in minutes.
 const MINUTES: [u64; 3] = [1, 5, 15];
 
+/// The shortest time that a load is computed over.
+const BRIEF: Duration = Duration::from_millis(1);
+
 /// The thread that publishes `$SYS`; ends when dropped.
 pub(crate) struct Sys {
-    stop: Option<Sender<()>>,
+    interval: Option<Sender<Option<Duration>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Sys {
-    /// Starts publishing every `interval`.
-    pub(crate) fn start(hub: Arc<Hub>, interval: Duration) -> std::io::Result<Sys> {
-        let (stop, stopped) = channel();
+    /// Starts publishing every `interval`, if there is one.
+    pub(crate) fn start(hub: Arc<Hub>, interval: Option<Duration>) -> std::io::Result<Sys> {
+        let (sender, intervals) = channel();
         let publisher = Publisher {
             hub,
             interval,
             started: Instant::now(),
+            last_round: None,
             published: HashMap::new(),
             loads: Loads::default(),
             clients_maximum: 0,
         };
         let thread = std::thread::Builder::new().name("sys".to_owned()).spawn(move || {
             crate::broker::or_abort(|| {
-                publisher.run(&stopped);
+                publisher.run(&intervals);
                 Ok(())
             });
         })?;
-        Ok(Sys { stop: Some(stop), thread: Some(thread) })
+        Ok(Sys { interval: Some(sender), thread: Some(thread) })
+    }
+
+    /// Publishes every `interval` from here on; `None` publishes no more.
+    pub(crate) fn change(&self, interval: Option<Duration>) {
+        if let Some(sender) = &self.interval {
+            // The thread ends with the sender or with the process.
+            let _ = sender.send(interval);
+        }
     }
 }
 
 impl Drop for Sys {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        drop(self.interval.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -58,8 +70,9 @@ impl Drop for Sys {
 
 struct Publisher {
     hub: Arc<Hub>,
-    interval: Duration,
+    interval: Option<Duration>,
     started: Instant,
+    last_round: Option<Instant>,
     /// What each topic said last; as many as are written below.
     published: HashMap<&'static str, String>,
     loads: Loads,
@@ -68,18 +81,25 @@ struct Publisher {
 }
 
 impl Publisher {
-    fn run(mut self, stopped: &Receiver<()>) {
-        self.publish("$SYS/broker/version", format!("midge version {}", env!("CARGO_PKG_VERSION")));
+    fn run(mut self, intervals: &Receiver<Option<Duration>>) {
         loop {
-            self.round();
-            match stopped.recv_timeout(self.interval) {
+            let changed = match self.interval {
+                None => intervals.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(interval) => {
+                    self.round(interval);
+                    intervals.recv_timeout(interval)
+                }
+            };
+            match changed {
+                Ok(interval) => self.interval = interval,
                 Err(RecvTimeoutError::Timeout) => {}
-                _ => return,
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    fn round(&mut self) {
+    fn round(&mut self, interval: Duration) {
+        self.publish("$SYS/broker/version", format!("midge version {}", env!("CARGO_PKG_VERSION")));
         let mut sum = Report::default();
         for report in self.hub.ask_reports() {
             sum += report.blocking_recv().unwrap_or_default();
@@ -93,7 +113,10 @@ impl Publisher {
         for (topic, value) in counters(&sum, memory as u64) {
             self.publish(topic, value.to_string());
         }
-        let loads: Vec<_> = self.loads.update(&sum, self.interval).collect();
+        let now = Instant::now();
+        // The first counts as a whole interval; after a change it need not have been one.
+        let elapsed = self.last_round.replace(now).map_or(interval, |last| now - last);
+        let loads: Vec<_> = self.loads.update(&sum, elapsed.max(BRIEF)).collect();
         for (topic, value) in loads {
             self.publish(topic, format!("{value:.2}"));
         }

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use rustix::fs::{Gid, Uid};
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit, setsid};
@@ -81,9 +81,12 @@ pub(super) fn is_background() -> bool {
 /// Starts a copy of this program in the background and waits until it runs.
 pub(super) fn start_background() -> ExitCode {
     match spawn() {
-        Ok(true) => ExitCode::SUCCESS,
+        Ok(None) => ExitCode::SUCCESS,
         // It has said why.
-        Ok(false) => ExitCode::FAILURE,
+        Ok(Some(status)) => {
+            let code = status.code().and_then(|code| u8::try_from(code).ok());
+            code.map_or(ExitCode::FAILURE, ExitCode::from)
+        }
         Err(error) => {
             eprintln!("Error: -d: {error}");
             ExitCode::FAILURE
@@ -91,7 +94,8 @@ pub(super) fn start_background() -> ExitCode {
     }
 }
 
-fn spawn() -> io::Result<bool> {
+/// Starts it; returns nothing once it runs, else how it ended.
+fn spawn() -> io::Result<Option<ExitStatus>> {
     // A child instead of a fork: nothing of this process but its arguments goes along.
     let mut child = Command::new(std::env::current_exe()?)
         .args(std::env::args_os().skip(1))
@@ -99,16 +103,15 @@ fn spawn() -> io::Result<bool> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
-    let Some(stdout) = child.stdout.take() else { return Ok(false) };
-    for line in BufReader::new(stdout).lines() {
+    for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
         let line = line?;
         if line == READY {
-            return Ok(true);
+            return Ok(None);
         }
         // What it logs to standard output while it starts.
         println!("{line}");
     }
-    Ok(false)
+    child.wait().map(Some)
 }
 
 /// Leaves the terminal, and tells whoever started this copy that it runs.

@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 use super::INVALID;
 use super::options::RunOptions;
 use super::process::{self, PidFile};
-use crate::broker::{Broker, Running};
+use crate::broker::{Broker, Running, StartError};
 use crate::logging::Logging;
 
 /// Runs a broker until it is told to stop.
@@ -30,16 +30,40 @@ pub(super) fn run(options: &RunOptions) -> ExitCode {
     }
     match serve(options, &sources, config) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
+        Err(Failure { status, message }) => {
             for line in message.lines() {
                 eprintln!("Error: {line}");
             }
-            ExitCode::FAILURE
+            status
         }
     }
 }
 
-fn sources(options: &RunOptions) -> Sources {
+/// Why the broker did not run, and with which status the process ends.
+struct Failure {
+    status: ExitCode,
+    message: String,
+}
+
+/// Of the system: it may go another time.
+impl From<String> for Failure {
+    fn from(message: String) -> Failure {
+        Failure { status: ExitCode::FAILURE, message }
+    }
+}
+
+/// A file that is wrong is as wrong the next time, a port that is taken is not.
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Failure {
+        let status = match &error {
+            StartError::Files(_) | StartError::Bridge(_) => ExitCode::from(INVALID),
+            StartError::Bind(_) | StartError::System(_) => ExitCode::FAILURE,
+        };
+        Failure { status, message: error.to_string() }
+    }
+}
+
+pub(super) fn sources(options: &RunOptions) -> Sources {
     let mut sources = Sources {
         ports: options.ports.clone(),
         verbose: options.verbose,
@@ -76,7 +100,7 @@ fn test(config: &Config) -> ExitCode {
     }
 }
 
-fn serve(options: &RunOptions, sources: &Sources, mut config: Config) -> Result<(), String> {
+fn serve(options: &RunOptions, sources: &Sources, mut config: Config) -> Result<(), Failure> {
     process::raise_open_files();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -85,9 +109,7 @@ fn serve(options: &RunOptions, sources: &Sources, mut config: Config) -> Result<
     // From the first moment on a signal means what it says: whoever asks to stop while the broker
     // starts gets a clean stop.
     let signals = runtime.block_on(async { Signals::new() }).map_err(|error| error.to_string())?;
-    if options.quiet {
-        config.log.destinations.clear();
-    }
+    heed_quiet(options, &mut config);
     let logging = Logging::start(&config.log)?;
     info!("midge version {} starting", env!("CARGO_PKG_VERSION"));
     for file in &config.files {
@@ -98,11 +120,11 @@ fn serve(options: &RunOptions, sources: &Sources, mut config: Config) -> Result<
     }
     let user = config.user.clone();
     let pid_file = config.pid_file.clone();
-    let prepared = Broker::prepare(config).map_err(|error| error.to_string())?;
+    let prepared = Broker::prepare(config)?;
     let _pid_file = pid_file.as_deref().map(PidFile::write).transpose()?;
     process::become_user(user.as_deref())?;
     // From here on there are threads.
-    let running = prepared.start(None).map_err(|error| error.to_string())?;
+    let running = prepared.start(None)?;
     logging.publish_through(&running);
     for address in running.addresses() {
         info!("Listening on {address}.");
@@ -110,8 +132,15 @@ fn serve(options: &RunOptions, sources: &Sources, mut config: Config) -> Result<
     if options.daemon {
         process::enter_background()?;
     }
-    runtime.block_on(obey(running, signals, sources, &logging));
+    runtime.block_on(obey(running, signals, options, sources, &logging));
     Ok(())
+}
+
+/// `-q` logs nothing, whatever the files say.
+fn heed_quiet(options: &RunOptions, config: &mut Config) {
+    if options.quiet {
+        config.log.destinations.clear();
+    }
 }
 
 /// The signals that are obeyed.
@@ -136,14 +165,20 @@ impl Signals {
 }
 
 /// Does what signals ask for, until one asks to stop.
-async fn obey(mut running: Running, mut signals: Signals, sources: &Sources, logging: &Logging) {
+async fn obey(
+    mut running: Running,
+    mut signals: Signals,
+    options: &RunOptions,
+    sources: &Sources,
+    logging: &Logging,
+) {
     loop {
         tokio::select! {
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
             _ = signals.hangup.recv() => {
                 logging.reopen();
-                reload(&mut running, sources).await;
+                reload(&mut running, options, sources, logging).await;
             }
             _ = signals.user1.recv() => warn!("SIGUSR1 not supported yet: nothing is kept on disk"),
             _ = signals.user2.recv() => warn!("SIGUSR2 not supported yet: no subscription tree"),
@@ -152,25 +187,32 @@ async fn obey(mut running: Running, mut signals: Signals, sources: &Sources, log
     running.shutdown().await;
 }
 
-async fn reload(running: &mut Running, sources: &Sources) {
+async fn reload(running: &mut Running, options: &RunOptions, sources: &Sources, logging: &Logging) {
     info!("Reloading config.");
-    let config = match load(sources) {
-        Ok(config) => config,
-        Err(errors) => {
-            for found in &errors {
-                error!("{found}");
-            }
-            error!("the configuration is as before, since this one has errors");
-            return;
-        }
-    };
-    for notice in &config.notices {
-        warn!("{notice}");
-    }
-    if let Err(found) = running.reload(config).await {
-        for line in found.to_string().lines() {
+    if let Err(errors) = put_in_force(running, options, sources, logging).await {
+        for line in errors.lines() {
             error!("{line}");
         }
         error!("the configuration is as before, since this one has errors");
     }
+}
+
+/// Reads all files again and does what they say, or returns what is wrong with them.
+async fn put_in_force(
+    running: &mut Running,
+    options: &RunOptions,
+    sources: &Sources,
+    logging: &Logging,
+) -> Result<(), String> {
+    let mut config = load(sources)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    for notice in &config.notices {
+        warn!("{notice}");
+    }
+    heed_quiet(options, &mut config);
+    // What can fail comes first.
+    let log = logging.open(&config.log)?;
+    running.reload(config).await.map_err(|errors| errors.to_string())?;
+    logging.replace(log);
+    Ok(())
 }

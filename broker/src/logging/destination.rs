@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Mutex, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 use midge_codec::{QoS, TopicName};
@@ -37,28 +37,37 @@ pub(crate) enum Destination {
     },
     /// `None` until the socket is there.
     Syslog(Mutex<Option<UnixDatagram>>),
-    Topic(OnceLock<Weak<Hub>>),
+    Topic,
 }
 
 impl Destination {
-    pub(crate) fn open(destination: &LogDestination) -> Result<Destination, String> {
+    /// Opens it; a file that may not be opened any more, since the process has become another
+    /// user, is taken from the `old` ones.
+    pub(crate) fn open(
+        destination: &LogDestination,
+        old: &[Destination],
+    ) -> Result<Destination, String> {
         Ok(match destination {
             LogDestination::Stdout => Destination::Stdout,
             LogDestination::Stderr => Destination::Stderr,
             LogDestination::Syslog => Destination::Syslog(Mutex::new(connect_syslog())),
-            LogDestination::Topic => Destination::Topic(OnceLock::new()),
+            LogDestination::Topic => Destination::Topic,
             LogDestination::File(path) => {
                 let file = append(path)
+                    .or_else(|error| old.iter().find_map(|old| old.file(path)).ok_or(error))
                     .map_err(|error| format!("log_dest file {}: {error}", path.display()))?;
                 Destination::File { path: path.clone(), file: Mutex::new(file) }
             }
         })
     }
 
-    pub(crate) fn connect(&self, hub: &Arc<Hub>) {
-        if let Destination::Topic(slot) = self {
-            // The first broker of a process has the log.
-            let _ = slot.set(Arc::downgrade(hub));
+    /// The open file, if it is this one.
+    fn file(&self, wanted: &Path) -> Option<File> {
+        match self {
+            Destination::File { path, file } if path == wanted => {
+                file.lock().unwrap_or_else(PoisonError::into_inner).try_clone().ok()
+            }
+            _ => None,
         }
     }
 
@@ -72,7 +81,13 @@ impl Destination {
     }
 
     /// Writes a line; a failure is passed over, there is nowhere to report it.
-    pub(crate) fn write(&self, kind: LogType, message: &Message, lines: &Lines) {
+    pub(crate) fn write(
+        &self,
+        kind: LogType,
+        message: &Message,
+        lines: &Lines,
+        hub: &OnceLock<Weak<Hub>>,
+    ) {
         let with_end = || lines.line(kind, message) + "\n";
         match self {
             Destination::Stdout => {
@@ -86,7 +101,7 @@ impl Destination {
                 let _ = file.write_all(with_end().as_bytes());
             }
             Destination::Syslog(socket) => write_syslog(socket, kind, &message.plain()),
-            Destination::Topic(hub) => {
+            Destination::Topic => {
                 if let Some(hub) = hub.get().and_then(Weak::upgrade) {
                     publish(&hub, kind, lines.line(kind, message));
                 }

@@ -95,7 +95,7 @@ fn a_port_that_is_taken_is_named() {
     let port = taken.local_addr().expect("address").port();
     let conf = format!("listener {port} 127.0.0.1\nallow_anonymous true\n");
     let output = Setup::exactly(&conf).run();
-    assert_ne!(output.code, Some(0));
+    assert_eq!(output.code, Some(1), "{}", output.all());
     assert!(output.all().contains(&port.to_string()), "{}", output.all());
 }
 
@@ -130,4 +130,29 @@ fn the_log_goes_where_the_configuration_says() {
         std::fs::read_to_string(&file).ok().filter(|log| log.contains("visible"))
     });
     assert!(!midge.log().contains("visible"), "{}", midge.log());
+}
+
+#[test]
+fn a_mistake_in_a_file_that_is_named_ends_with_status_3_as_one_in_the_configuration() {
+    let bad = [
+        ("password_file @DIR@/bad\n", "no colon\n"),
+        ("acl_file @DIR@/bad\n", "nonsense here\n"),
+        ("listener @PORT@\ncertfile @DIR@/bad\nkeyfile @DIR@/bad\n", "no PEM\n"),
+    ];
+    for (conf, contents) in bad {
+        let status = |arguments: &[&str]| {
+            let setup = Setup::conf(conf).file("bad", contents);
+            let output = arguments.iter().fold(setup, |setup, word| setup.argument(word)).run();
+            assert!(output.all().contains("bad"), "{}", output.all());
+            output.code
+        };
+        assert_eq!(status(&["--test-config"]), Some(3), "{conf}");
+        assert_eq!(status(&[]), Some(3), "{conf}");
+        assert_eq!(status(&["-d"]), Some(3), "{conf}");
+    }
+    let bridge = "[kafka.properties]\n\"no.such.property\" = 1\n[connectors.a]\ntype = \"source\"\n\
+                  mqtt_filters = \"a\"\nkafka_topic = \"a\"\n";
+    let output = Setup::conf("").bridge(bridge).run();
+    assert_eq!(output.code, Some(3), "{}", output.all());
+    assert!(output.all().contains("no.such.property"), "{}", output.all());
 }
