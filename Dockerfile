@@ -27,5 +27,7 @@ USER 1883:1883
 VOLUME ["/mosquitto/config", "/mosquitto/data", "/mosquitto/log"]
 EXPOSE 1883 8883
 # No entrypoint: the first word is the program, so `midge ...` and `mosquitto ...` both work.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["midge", "health"]
+# Asks a plain listener of that file, or one with TLS when there is no other.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
+    CMD ["midge", "health", "-c", "/mosquitto/config/mosquitto.conf"]
 CMD ["midge", "-c", "/mosquitto/config/mosquitto.conf"]

@@ -25,7 +25,8 @@ Usage: midge [-c FILE] [--bridge FILE] [--connector FILE]... [-p PORT]... [-d] [
        midge dev [--once] [--port PORT]
        midge passwd [-b] [-c | -D | -U] [-H HASH] [-I ITERATIONS] FILE USER [PASSWORD]
        midge certs [DIRECTORY] [--host NAME]... [--client NAME] [--force]
-       midge health [--host HOST] [--port PORT]
+       midge health [--host HOST] [--port PORT] [--tls]
+       midge health -c FILE [--bridge FILE]
 
   -c FILE            configuration: mosquitto.conf, or midge.toml when it ends with .toml
   --bridge FILE      midge.toml on top of it

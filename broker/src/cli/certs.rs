@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use midge_certs::development::{self, Existing};
+use midge_certs::development::{self, DevelopmentError, Existing};
 
 use super::options::CertsOptions;
 
@@ -12,8 +12,13 @@ pub(super) fn run(options: &CertsOptions) -> Result<(), String> {
     let now = SystemTime::now();
     let directory = &options.directory;
     if let Some(name) = &options.client {
-        let client = development::client(directory, name, existing, now)
-            .map_err(|error| error.to_string())?;
+        if !directory.join("ca.key").exists() {
+            let directory = directory.display();
+            return Err(format!(
+                "{directory}/ca.key: there is no authority yet: make one with `midge certs {directory}` first"
+            ));
+        }
+        let client = development::client(directory, name, existing, now).map_err(text)?;
         println!("client {name:?}: {} {}", client.certfile.display(), client.keyfile.display());
         return Ok(());
     }
@@ -21,8 +26,7 @@ pub(super) fn run(options: &CertsOptions) -> Result<(), String> {
     if hosts.is_empty() {
         hosts = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     }
-    let files =
-        development::create(directory, &hosts, existing, now).map_err(|error| error.to_string())?;
+    let files = development::create(directory, &hosts, existing, now).map_err(text)?;
     println!("# for development only: who has {} can be anyone", files.ca.keyfile.display());
     println!("# mosquitto.conf, for {}:", hosts.join(", "));
     println!("listener 8883");
@@ -39,6 +43,16 @@ pub(super) fn run(options: &CertsOptions) -> Result<(), String> {
         absolute(&files.client.keyfile),
     );
     Ok(())
+}
+
+#[allow(clippy::needless_pass_by_value)] // as map_err wants it
+fn text(error: DevelopmentError) -> String {
+    match error {
+        DevelopmentError::Exists { path } => {
+            format!("{} exists already, and nothing is replaced without --force", path.display())
+        }
+        error => error.to_string(),
+    }
 }
 
 fn absolute(path: &std::path::Path) -> String {

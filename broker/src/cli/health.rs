@@ -1,77 +1,94 @@
 //! `midge health`: whether a broker answers, for containers and supervisors.
+//!
+//! It shows no password and believes nothing it is told, so inside TLS the broker's certificate is
+//! not judged: whether clients trust it is another question than whether the broker is well.
 
-use std::io::{Read, Write};
+mod connection;
+
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use midge_codec::{
-    Connect, ConnectProperties, Disconnect, Packet, ProtocolVersion, ReasonCode, Text,
-};
+use midge_config::{BindAddress, Config, Listener, Sources, load};
 
 use super::options::HealthOptions;
+use connection::ask;
 
 /// For each step.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Bytes of a CONNACK of 3.1.1.
-const CONNACK_BYTES: u32 = 4;
+/// Where a broker may answer.
+struct Door {
+    host: String,
+    port: u16,
+    tls: bool,
+}
 
 /// Connects, waits for the answer and disconnects.
 pub(super) fn run(options: &HealthOptions) -> Result<(), String> {
-    let place = format!("{}:{}", options.host, options.port);
-    probe(options).map_err(|error| format!("{place}: {error}"))
+    let mut failures = Vec::new();
+    for door in doors(options) {
+        let Door { host, port, tls } = &door;
+        match probe(&door) {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                let kind = if *tls { " (TLS)" } else { "" };
+                failures.push(format!("{host}:{port}{kind}: {error}"));
+            }
+        }
+    }
+    Err(failures.join("; "))
 }
 
-fn probe(options: &HealthOptions) -> Result<(), String> {
-    let addresses = (options.host.as_str(), options.port).to_socket_addrs().map_err(text)?;
+/// Where to ask, one after the other until one answers.
+fn doors(options: &HealthOptions) -> Vec<Door> {
+    let host = options.host.as_deref();
+    let named = |port, tls| Door { host: host.unwrap_or("localhost").to_owned(), port, tls };
+    let Some(file) = &options.config else {
+        let usual = if options.tls { 8883 } else { 1883 };
+        return vec![named(options.port.unwrap_or(usual), options.tls)];
+    };
+    let mut sources = Sources::default();
+    sources.add_config(file.clone());
+    sources.midge_toml.extend(options.bridge.iter().cloned());
+    sources.add_process_environment();
+    match load(&sources) {
+        Ok(config) => vec![door(&config)],
+        Err(errors) => {
+            // The broker goes on with the configuration it had; so the usual ports are tried.
+            for error in errors {
+                eprintln!("Warning: {error}");
+            }
+            vec![named(1883, false), named(8883, true)]
+        }
+    }
+}
+
+/// The door of a plain listener, or else of the first one.
+fn door(config: &Config) -> Door {
+    let plain = config.listeners.iter().find(|listener| listener.tls.is_none());
+    // There is always one.
+    let Listener { bind, port, tls, .. } = plain.unwrap_or(&config.listeners[0]);
+    let host = match bind {
+        BindAddress::Any | BindAddress::Loopback => "localhost".to_owned(),
+        BindAddress::Host(host) => host.clone(),
+    };
+    Door { host, port: *port, tls: tls.is_some() }
+}
+
+fn probe(door: &Door) -> Result<(), String> {
+    let addresses = (door.host.as_str(), door.port).to_socket_addrs().map_err(text)?;
     let mut failure = "no address".to_owned();
     for address in addresses {
         match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(socket) => return ask(socket),
+            Ok(socket) => {
+                socket.set_read_timeout(Some(PATIENCE)).map_err(text)?;
+                socket.set_write_timeout(Some(PATIENCE)).map_err(text)?;
+                return ask(socket, door.tls);
+            }
             Err(error) => failure = error.to_string(),
         }
     }
     Err(failure)
-}
-
-fn ask(mut socket: TcpStream) -> Result<(), String> {
-    let version = ProtocolVersion::V311;
-    let connect = Packet::Connect(Box::new(Connect {
-        version,
-        bridge: false,
-        clean_start: true,
-        keep_alive: 10,
-        properties: ConnectProperties::default(),
-        client_id: Text::from_static("midge-health"),
-        will: None,
-        username: None,
-        password: None::<Bytes>,
-    }));
-    let disconnect =
-        Packet::Disconnect(Disconnect { reason: ReasonCode::Success, properties: None });
-    let mut bytes = BytesMut::new();
-    socket.set_read_timeout(Some(PATIENCE)).map_err(text)?;
-    socket.set_write_timeout(Some(PATIENCE)).map_err(text)?;
-    midge_codec::encode(&connect, version, u32::MAX, &mut bytes).map_err(text)?;
-    socket.write_all(&bytes).map_err(text)?;
-    let mut answer = [0; CONNACK_BYTES as usize];
-    socket.read_exact(&mut answer).map_err(text)?;
-    let mut answer = BytesMut::from(&answer[..]);
-    let connack = match midge_codec::decode(&mut answer, version, CONNACK_BYTES) {
-        Ok(Some(Packet::Connack(connack))) => connack,
-        other => return Err(format!("found {other:?}, expected a CONNACK")),
-    };
-    match connack.reason {
-        ReasonCode::Success => {
-            bytes.clear();
-            midge_codec::encode(&disconnect, version, u32::MAX, &mut bytes).map_err(text)?;
-            socket.write_all(&bytes).map_err(text)
-        }
-        // A broker that asks who we are is well.
-        ReasonCode::NotAuthorized | ReasonCode::BadUserNameOrPassword => Ok(()),
-        reason => Err(format!("refused: {reason}")),
-    }
 }
 
 #[allow(clippy::needless_pass_by_value)] // as map_err wants it

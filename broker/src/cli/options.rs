@@ -73,10 +73,14 @@ pub(super) struct CertsOptions {
 }
 
 /// `midge health`
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct HealthOptions {
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(super) host: Option<String>,
+    pub(super) port: Option<u16>,
+    pub(super) tls: bool,
+    /// Where the broker's listeners are to be read from, instead of the three above.
+    pub(super) config: Option<PathBuf>,
+    pub(super) bridge: Vec<PathBuf>,
 }
 
 /// Reads the arguments after the program's name.
@@ -217,19 +221,35 @@ fn certs(mut arguments: Arguments) -> Result<Command, String> {
             _ => return Err(format!("found {argument:?}, expected one directory")),
         }
     }
+    if client.is_some() && !hosts.is_empty() {
+        return Err(
+            "--client and --host exclude each other: a host is in the server's certificate"
+                .to_owned(),
+        );
+    }
     let directory = directory.unwrap_or_else(|| PathBuf::from("certs"));
     Ok(Command::Certs(CertsOptions { directory, hosts, client, force }))
 }
 
 fn health(mut arguments: Arguments) -> Result<Command, String> {
-    let mut options = HealthOptions { host: "localhost".to_owned(), port: 1883 };
+    let mut options = HealthOptions::default();
     while let Some(argument) = arguments.next()? {
         match argument.as_str() {
             "-h" | "--help" => return Ok(Command::Help),
-            "--host" => options.host = arguments.value(&argument)?,
-            "--port" | "-p" => options.port = arguments.port(&argument)?,
+            "--host" => options.host = Some(arguments.value(&argument)?),
+            "--port" | "-p" => options.port = Some(arguments.port(&argument)?),
+            "--tls" => options.tls = true,
+            "-c" | "--config-file" => options.config = Some(arguments.path(&argument)?),
+            "--bridge" => options.bridge.push(arguments.path(&argument)?),
             _ => return Err(unknown(&argument)),
         }
+    }
+    let named = options.host.is_some() || options.port.is_some() || options.tls;
+    if options.config.is_some() && named {
+        return Err("-c and --host, --port or --tls exclude each other".to_owned());
+    }
+    if options.config.is_none() && !options.bridge.is_empty() {
+        return Err("--bridge goes with -c".to_owned());
     }
     Ok(Command::Health(options))
 }

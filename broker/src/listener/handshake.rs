@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use midge_certs::{common_name, subject};
@@ -28,6 +28,9 @@ use crate::worker::transport::Transport;
 
 /// Room for a usual CONNECT; a larger one gets more as it comes.
 const CONNECT_BYTES: usize = 1_024;
+
+/// How long a peer has to take the alert that TLS refuses it with.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How a handshake ended without a client.
 enum Refusal {
@@ -311,6 +314,8 @@ async fn refuse(
                     "Client {peer} disconnected: TLS handshake: {why} (and {more} others before)."
                 ),
             }
+            // Closed at once the socket would take back the alert that says why.
+            let _ = tokio::time::timeout(LINGER, transport.shutdown()).await;
         }
         Refusal::Silent(why) => debug!(target: CONNECTION, %peer, why, "connection closed"),
         Refusal::Answered { version, reason, why } => {

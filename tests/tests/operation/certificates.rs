@@ -60,10 +60,28 @@ fn what_is_there_is_not_overwritten_unasked() {
         files
     };
     let before = contents();
-    run(binary(), &["certs", path]);
+    let refusal = run(binary(), &["certs", path]);
+    assert_eq!(refusal.code, Some(1), "{}", refusal.all());
+    assert!(refusal.stderr.contains("--force"), "{}", refusal.all());
     assert!(before == contents(), "files were changed");
     run(binary(), &["certs", path, "--force"]).success();
     assert!(before != contents(), "files were not renewed");
+}
+
+#[test]
+fn a_client_certificate_without_an_authority_is_told_what_comes_first() {
+    let directory = TempDir::new().expect("temporary directory");
+    let path = directory.path().to_str().expect("UTF-8");
+    let refusal = run(binary(), &["certs", path, "--client", "sensor-7"]);
+    assert_eq!(refusal.code, Some(1), "{}", refusal.all());
+    assert!(refusal.stderr.contains(&format!("`midge certs {path}` first")), "{}", refusal.all());
+}
+
+#[test]
+fn a_client_certificate_for_a_host_is_refused() {
+    let refusal = run(binary(), &["certs", "--client", "sensor-7", "--host", "example.com"]);
+    assert_eq!(refusal.code, Some(3), "{}", refusal.all());
+    assert!(refusal.stderr.contains("--client and --host"), "{}", refusal.all());
 }
 
 fn line<'a>(conf: &'a str, key: &str) -> &'a str {
