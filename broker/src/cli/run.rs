@@ -63,7 +63,7 @@ impl From<StartError> for Failure {
     }
 }
 
-pub(super) fn sources(options: &RunOptions) -> Sources {
+fn sources(options: &RunOptions) -> Sources {
     let mut sources = Sources {
         ports: options.ports.clone(),
         verbose: options.verbose,

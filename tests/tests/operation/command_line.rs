@@ -84,6 +84,7 @@ fn help_names_every_command() {
         "passwd",
         "certs",
         "dev",
+        "health",
     ] {
         assert!(output.stdout.contains(word), "{word} is not in:\n{}", output.stdout);
     }
