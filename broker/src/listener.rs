@@ -7,6 +7,6 @@
 mod accept;
 pub(crate) mod admission;
 pub(crate) mod bind;
-mod handshake;
+pub(crate) mod handshake;
 
 pub(crate) use accept::Listening;

@@ -16,15 +16,18 @@ pub(crate) mod transport;
 mod turn;
 
 use std::cell::{Cell, RefCell};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Instant, SystemTime};
 
 use bytes::BytesMut;
 use midge_codec::Text;
 use midge_core::{ConnectionId, Generation, Now, Offer, Shard, ShardId};
-use tokio::task::{AbortHandle, LocalSet};
+use tokio::task::{AbortHandle, JoinHandle, LocalSet};
 
+use crate::broker::or_abort;
 use crate::hub::Hub;
 use crate::listener::Listening;
 use crate::policy::Policy;
@@ -108,7 +111,7 @@ impl Worker {
                 listening.serve(&worker)?;
             }
             // A task like the others, so that its turn comes after those that are ready before it.
-            let drive = tokio::task::spawn_local(async move { worker.drive().await });
+            let drive = spawn(async move { worker.drive().await });
             drive.await.map_err(std::io::Error::other)
         })
     }
@@ -169,5 +172,26 @@ impl Worker {
             // A clock before 1970 is wrong anyway.
             unix_millis: since_epoch.map_or(0, |duration| duration.as_millis() as u64),
         }
+    }
+}
+
+/// Starts a task on this worker. A panic in it ends the process: the runtime would swallow it and
+/// leave half a broker, with a socket that nobody reads.
+pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) -> JoinHandle<()> {
+    tokio::task::spawn_local(AbortOnPanic(Box::pin(task)))
+}
+
+struct AbortOnPanic<T>(Pin<Box<T>>);
+
+impl<T: Future<Output = ()>> Future for AbortOnPanic<T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut polled = Poll::Pending;
+        or_abort(|| {
+            polled = self.0.as_mut().poll(cx);
+            Ok(())
+        });
+        polled
     }
 }

@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::{error, warn};
 
 use crate::listener::handshake;
-use crate::worker::Worker;
+use crate::worker::{Worker, spawn};
 
 /// How long to wait when nothing can be accepted, not even to be closed.
 const BREATH: Duration = Duration::from_millis(100);
@@ -41,7 +41,7 @@ impl Listening {
         let name = self.name.clone();
         let acceptor =
             Acceptor { worker: Rc::clone(worker), name: self.name, listener, spare: spare() };
-        let task = tokio::task::spawn_local(acceptor.accept());
+        let task = spawn(acceptor.accept());
         worker.add_acceptor(name, task.abort_handle());
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Acceptor {
     fn begin(&self, socket: TcpStream, peer: SocketAddr) {
         self.worker.count_accepted();
         let handshake = handshake::run(Rc::clone(&self.worker), socket, peer, self.name.clone());
-        tokio::task::spawn_local(handshake);
+        spawn(handshake);
     }
 
     /// Takes one connection off the queue to close it.

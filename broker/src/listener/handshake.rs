@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tracing::{debug, info, warn};
 
 use crate::auth::{Credentials, Login};
+use crate::listener::admission::Seat;
 use crate::logging::CONNECTION;
 use crate::policy::{ListenerPolicy, Policy};
 use crate::worker::Worker;
@@ -296,7 +297,7 @@ fn random_client_id(prefix: &str) -> Option<Text> {
 async fn refuse(
     worker: &Worker,
     policy: &Policy,
-    mut transport: Transport,
+    transport: Transport,
     peer: SocketAddr,
     refusal: Refusal,
 ) {
@@ -320,18 +321,35 @@ async fn refuse(
         Refusal::Silent(why) => debug!(target: CONNECTION, %peer, why, "connection closed"),
         Refusal::Answered { version, reason, why } => {
             info!(target: CONNECTION, "Client {peer} disconnected: {why}.");
-            let connack = Packet::Connack(Box::new(Connack {
-                session_present: false,
-                reason,
-                properties: ConnackProperties::default(),
-            }));
-            let mut bytes = BytesMut::new();
-            if midge_codec::encode(&connack, version, u32::MAX, &mut bytes).is_ok() {
-                // It is lost either way; the deadline of the handshake bounds this.
-                let _ = transport.send(&bytes).await;
-                let _ = transport.shutdown().await;
-            }
+            answer(transport, version, reason).await;
         }
+    }
+}
+
+/// Refuses a client whose rights went while it was handed to its worker.
+pub(crate) async fn turn_away(
+    transport: Transport,
+    client: Arc<Client>,
+    version: ProtocolVersion,
+    seat: Seat,
+) {
+    let Client { client_id, address, .. } = &*client;
+    info!(target: CONNECTION, "Client {client_id} from {address} disconnected: not authorised.");
+    let answer = answer(transport, version, ReasonCode::NotAuthorized);
+    let _ = tokio::time::timeout(LINGER, answer).await;
+    drop(seat);
+}
+
+/// Sends a CONNACK that refuses. It is lost either way; the caller's deadline bounds this.
+async fn answer(mut transport: Transport, version: ProtocolVersion, reason: ReasonCode) {
+    let properties = ConnackProperties::default();
+    let connack = Connack { session_present: false, reason, properties };
+    let mut bytes = BytesMut::new();
+    if midge_codec::encode(&Packet::Connack(Box::new(connack)), version, u32::MAX, &mut bytes)
+        .is_ok()
+        && transport.send(&bytes).await.is_ok()
+    {
+        let _ = transport.shutdown().await;
     }
 }
 

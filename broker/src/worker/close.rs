@@ -7,8 +7,8 @@ use midge_core::{ConnectionId, In};
 use tracing::info;
 
 use crate::logging::CONNECTION;
-use crate::worker::Worker;
 use crate::worker::connection::Connection;
+use crate::worker::{Worker, spawn};
 
 /// How long a client that is being closed has to take its last bytes and close its own side.
 const LINGER: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ impl Worker {
         self.closing.set(self.closing.get() + 1);
         let linger = if self.is_stopping() { LINGER_STOPPING } else { LINGER };
         let worker = Rc::clone(self);
-        tokio::task::spawn_local(async move {
+        spawn(async move {
             let mut output = output.unwrap_or_default();
             let mut sent = 0;
             // Whether it went well is the peer's concern alone.

@@ -7,12 +7,12 @@ use midge_codec::ReasonCode;
 use midge_core::{Attach, ConnectionId, In, Now};
 use tracing::{error, info, warn};
 
-use crate::listener::Listening;
+use crate::listener::{Listening, handshake};
 use crate::logging::CONNECTION;
-use crate::worker::Worker;
 use crate::worker::arrival::Arrival;
 use crate::worker::connection::{Connection, Reader};
 use crate::worker::inbox::{Letter, NewGeneration};
+use crate::worker::{Worker, spawn};
 
 use crate::worker::report::Report;
 
@@ -74,6 +74,11 @@ impl Worker {
                 return;
             }
         };
+        // The rules may have changed while it was on its way.
+        if !self.policy.borrow().still_admits(&client, &login) {
+            spawn(handshake::turn_away(transport, client, connect.version, seat));
+            return;
+        }
         if self.policy.borrow().connection_messages {
             info!(
                 target: CONNECTION,
@@ -114,7 +119,7 @@ impl Worker {
         self.shard.borrow_mut().handle(now, In::Attach(Box::new(attach)));
         // TLS may still have session tickets to send.
         self.dirty.borrow_mut().push(connection.id);
-        tokio::task::spawn_local(Reader { worker: Rc::clone(self), connection });
+        spawn(Reader { worker: Rc::clone(self), connection });
     }
 
     /// Closes listeners that the policy does not know any more, and opens new ones.

@@ -185,6 +185,28 @@ fn a_user_taken_out_is_disconnected_by_sighup() {
 }
 
 #[test]
+fn a_socket_opened_before_sighup_does_not_log_in_with_a_user_taken_out() {
+    let midge = midge();
+    // Accepted, and its handshake begun, under the old rules.
+    let mut early = midge.raw();
+    let packet = midge.v5("early").user("alice", "secret").packet();
+    let mut bytes = bytes::BytesMut::new();
+    midge_codec::encode(&packet, ProtocolVersion::V5, u32::MAX, &mut bytes).expect("a packet");
+    early.send_bytes(&bytes[..1]);
+    // The worker has taken it: it answers what came after.
+    midge.client_of("bob", "password").ping();
+    let mut alice = midge.client_of("alice", "secret");
+    let path = midge.directory().join("passwords");
+    run("mosquitto_passwd", &["-D", path.to_str().expect("UTF-8"), "alice"]).success();
+    midge.reload();
+    alice.closed();
+    early.send_bytes(&bytes[1..]);
+    let answer = early.closed();
+    assert_eq!(answer.first(), Some(&0x20), "{answer:?}");
+    assert_eq!(answer.get(3), Some(&0x87), "{answer:?}");
+}
+
+#[test]
 fn a_bad_password_file_at_sighup_leaves_the_old_one_in_force() {
     let midge = midge();
     let path = midge.directory().join("passwords");
