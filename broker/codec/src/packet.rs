@@ -75,8 +75,8 @@ pub enum Packet {
     Auth(Auth),
 }
 
-/// CONNECT (3.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// CONNECT (3.1). Its password is not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Connect {
     /// Protocol name and level.
     pub version: ProtocolVersion,
@@ -97,6 +97,22 @@ pub struct Connect {
     pub username: Option<Text>,
     /// Password: binary data, despite its name.
     pub password: Option<Bytes>,
+}
+
+impl std::fmt::Debug for Connect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connect")
+            .field("version", &self.version)
+            .field("bridge", &self.bridge)
+            .field("clean_start", &self.clean_start)
+            .field("keep_alive", &self.keep_alive)
+            .field("properties", &self.properties)
+            .field("client_id", &self.client_id)
+            .field("will", &self.will)
+            .field("username", &self.username)
+            .field("password", &self.password.as_ref().map(|_| "hidden"))
+            .finish()
+    }
 }
 
 /// The Will Message of a CONNECT (3.1.2.5).
