@@ -391,3 +391,21 @@ fn mistakes_are_told_all_at_once_with_connector_and_origin() {
         "{errors:?}"
     );
 }
+
+#[test]
+fn a_batch_refused_as_too_large_costs_no_innocent_record() {
+    let kafka = kafka();
+    kafka.create_topic("all", 1).expect("a new topic");
+    let mut connector = source("s", "all");
+    // All of it in one batch.
+    connector.overrides.plain.insert("linger.ms".to_owned(), "200".to_owned());
+    let broker = Broker::new();
+    let bridge = broker.start(settings(kafka.bootstrap_servers(), vec![connector]));
+    kafka.fail_produce(&[ProduceFault::TooLarge; 3]).expect("it is told");
+    publish(&bridge, "a", 0..100);
+    broker.wait("all duties", |seen| seen.done.len() == 100);
+    assert!(broker.lock().done.iter().all(|done| done.2 == ReasonCode::Success));
+    assert_eq!(numbers(&kafka, "all", 100), (0..100).collect::<Vec<_>>());
+    let status = &bridge.status()[0];
+    assert_eq!((status.errors, status.state), (0, State::Running));
+}

@@ -14,6 +14,14 @@ use rdkafka::error::KafkaError;
 /// Records librdkafka holds at most, over all connectors of a producer.
 const QUEUE_MESSAGES: usize = 100_000;
 
+/// Milliseconds after which a producer looks at its topics again, which may be many: so soon one
+/// that was made, or a right that was granted, is noticed.
+const PRODUCER_REFRESH: &str = "10000";
+
+/// The same for a consumer. It asks for its few topics alone, and may need three looks to notice
+/// one that was made: librdkafka keeps what it knows for so long.
+const CONSUMER_REFRESH: &str = "2000";
+
 /// librdkafka's default of `batch.size`.
 const BATCH_BYTES: usize = 1_000_000;
 
@@ -33,7 +41,7 @@ const CA_BUNDLES: &[&str] = &[
 
 /// The properties of a producer that serves `name`.
 pub(super) fn producer(name: &str, properties: &ClientProperties) -> ClientConfig {
-    let mut config = client(name, properties);
+    let mut config = client(name, properties, PRODUCER_REFRESH);
     default(&mut config, "queue.buffering.max.messages", &QUEUE_MESSAGES.to_string());
     // The log keeps the messages; librdkafka's copies need only keep the connection busy.
     default(&mut config, "queue.buffering.max.kbytes", "65536");
@@ -75,7 +83,7 @@ pub(super) fn consumer(
     group_id: &str,
     offset_reset: &str,
 ) -> ClientConfig {
-    let mut config = client(name, properties);
+    let mut config = client(name, properties, CONSUMER_REFRESH);
     // Records fetched ahead of what is under way; the default would be 64 MiB a consumer.
     default(&mut config, "queued.max.messages.kbytes", "16384");
     config.set("group.id", group_id);
@@ -97,15 +105,14 @@ pub(super) fn explain(error: &KafkaError, properties: &ClientProperties) -> Stri
     }
 }
 
-fn client(name: &str, properties: &ClientProperties) -> ClientConfig {
+fn client(name: &str, properties: &ClientProperties, refresh: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Info);
     for (property, value) in properties.expose() {
         config.set(property, value);
     }
     default(&mut config, "client.id", &format!("midge-{name}"));
-    // A topic made, or a right granted, after the start is noticed within this time.
-    default(&mut config, "topic.metadata.refresh.interval.ms", "10000");
+    default(&mut config, "topic.metadata.refresh.interval.ms", refresh);
     let protocol = config.get("security.protocol").unwrap_or_default().to_ascii_lowercase();
     let has_ca = ["ssl.ca.location", "ssl.ca.pem", "ssl.ca.certificate.stores"]
         .iter()
@@ -159,6 +166,10 @@ mod tests {
         let config = consumer("a", &properties(&[]), "group", "latest");
         assert_eq!(config.get("enable.auto.commit"), Some("false"));
         assert_eq!(config.get("enable.auto.offset.store"), Some("false"));
+        assert_eq!(config.get("topic.metadata.refresh.interval.ms"), Some("2000"));
+        let rare = [("topic.metadata.refresh.interval.ms", "60000")];
+        let rare = consumer("a", &properties(&rare), "group", "latest");
+        assert_eq!(rare.get("topic.metadata.refresh.interval.ms"), Some("60000"));
         assert!(config.create_native_config().is_ok());
     }
 
@@ -166,10 +177,10 @@ mod tests {
     fn tls_without_an_authority_uses_the_systems() {
         let tls = [("security.protocol", "SASL_SSL")];
         let bundle = ca_bundle().map(|path| path.to_string_lossy().into_owned());
-        assert_eq!(client("a", &properties(&tls)).get("ssl.ca.location"), bundle.as_deref());
+        assert_eq!(client("a", &properties(&tls), "1").get("ssl.ca.location"), bundle.as_deref());
         let own = [("security.protocol", "ssl"), ("ssl.ca.location", "/own.pem")];
-        assert_eq!(client("a", &properties(&own)).get("ssl.ca.location"), Some("/own.pem"));
-        assert_eq!(client("a", &properties(&[])).get("ssl.ca.location"), None);
+        assert_eq!(client("a", &properties(&own), "1").get("ssl.ca.location"), Some("/own.pem"));
+        assert_eq!(client("a", &properties(&[]), "1").get("ssl.ca.location"), None);
     }
 
     #[test]
