@@ -3,19 +3,20 @@
 //! Held in memory; where the store comes, what [`Outbound`] keeps and what `subscriptions` and
 //! `inbound` hold is written through the shard's commits. Nothing here knows of a socket.
 
+mod inbound;
 mod outbound;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use midge_codec::{PacketId, SubscriptionIdentifier, SubscriptionOptions, TopicFilter, Will};
+use midge_codec::{SubscriptionIdentifier, SubscriptionOptions, TopicFilter, Will};
 
-use crate::DutyId;
 use crate::message::{Client, Memory, Message, Permit, properties_bytes};
 use crate::settings::Verdict;
 use crate::timers::Timer;
 
+pub(crate) use inbound::{Inbound, Unfinished};
 pub(crate) use outbound::{Acknowledged, Delivery, Identifiers, Inflight, Outbound, Push, Window};
 
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub(crate) struct Session {
     pub(crate) filter_bytes: usize,
     pub(crate) outbound: Outbound,
     /// QoS 2 packet ids not released yet, and publishes whose duty is open.
-    pub(crate) inbound: BTreeMap<PacketId, Inbound>,
+    pub(crate) inbound: Unfinished,
     pub(crate) will: Option<Box<StoredWill>>,
     /// When a will that waits goes out.
     pub(crate) will_timer: Option<Timer>,
@@ -78,15 +79,6 @@ impl StoredWill {
     }
 }
 
-/// A QoS 1 or 2 publish of the client that is not finished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Inbound {
-    /// Its acknowledgement waits for a duty.
-    Duty(DutyId),
-    /// QoS 2: PUBREC is out, PUBREL has not come ([MQTT-4.3.3-10]).
-    AwaitPubrel,
-}
-
 impl Session {
     pub(crate) fn new(client: Arc<Client>, incarnation: u32) -> Session {
         Session {
@@ -98,7 +90,7 @@ impl Session {
             subscriptions: BTreeMap::new(),
             filter_bytes: 0,
             outbound: Outbound::default(),
-            inbound: BTreeMap::new(),
+            inbound: Unfinished::default(),
             will: None,
             will_timer: None,
             dropped: 0,

@@ -58,9 +58,9 @@ impl Shard {
     pub(super) fn pubrel(&mut self, now: Now, index: u32, ack: &Ack) {
         let number = self.connection(index).session;
         let session = self.session(number);
-        let reason = match session.inbound.get(&ack.packet_id).copied() {
+        let reason = match session.inbound.get(ack.packet_id) {
             Some(Inbound::AwaitPubrel) => {
-                session.inbound.remove(&ack.packet_id);
+                session.inbound.remove(ack.packet_id);
                 ReasonCode::Success
             }
             // Released before it was received: the client breaks the flow (4.3.3).

@@ -41,7 +41,7 @@ impl Shard {
         qos: QoS,
         (topic, payload): (&TopicName, &[u8]),
     ) -> bool {
-        match self.session(number).inbound.get(&packet_id).copied() {
+        match self.session(number).inbound.get(packet_id) {
             None => false,
             // [MQTT-4.3.3-10]: it has been taken; the PUBREC was lost.
             Some(Inbound::AwaitPubrel) if qos == QoS::ExactlyOnce => {
@@ -51,7 +51,7 @@ impl Shard {
             }
             // The id was never released; as QoS 1 it is a new message all the same.
             Some(Inbound::AwaitPubrel) => {
-                self.session(number).inbound.remove(&packet_id);
+                self.session(number).inbound.remove(packet_id);
                 false
             }
             // The duty under way answers this repetition too. Another message under the same id
@@ -64,7 +64,7 @@ impl Shard {
                     Some(Answer::Client { digest: of, qos: at, .. }) if of == digest && at == qos
                 );
                 if !same {
-                    self.session(number).inbound.remove(&packet_id);
+                    self.session(number).inbound.remove(packet_id);
                 }
                 same
             }
@@ -144,14 +144,14 @@ impl Shard {
             }
         };
         let Some(session) = self.session_of(session, incarnation) else { return };
-        if session.inbound.get(&packet_id) != Some(&Inbound::Duty(id)) {
+        if session.inbound.get(packet_id) != Some(Inbound::Duty(id)) {
             return;
         }
         let taken = !duty.worst.is_error();
         if qos == QoS::ExactlyOnce && taken {
             session.inbound.insert(packet_id, Inbound::AwaitPubrel);
         } else {
-            session.inbound.remove(&packet_id);
+            session.inbound.remove(packet_id);
         }
         let Some(index) = session.connection else { return };
         let first = if qos == QoS::ExactlyOnce { PUBREC } else { PUBACK };
@@ -199,18 +199,15 @@ impl Shard {
     /// Whether one more publish breaks our Receive Maximum ([MQTT-3.3.4-7]).
     pub(super) fn exceeds_receive_maximum(&self, index: u32, number: u32) -> bool {
         let Some(connection) = &self.connections[index as usize] else { return false };
+        // 3.x has no such limit: what is not released costs next to nothing, and while too much
+        // waits for duties the client is paused.
         let inbound = &self.sessions[number as usize].inbound;
-        if inbound.len() < usize::from(connection.inbound_receive_maximum) {
-            return false;
-        }
-        // 3.x has no such limit: it is taken, and the client paused. Only who does not release
-        // what we have acknowledged is stopped; it loses nothing by sending this one again.
         connection.version == ProtocolVersion::V5
-            || inbound.values().all(|inbound| matches!(inbound, Inbound::AwaitPubrel))
+            && inbound.len() >= usize::from(connection.inbound_receive_maximum)
     }
 
-    /// 3.x knows no Receive Maximum: such a client is not read from while it has too many
-    /// publishes unacknowledged.
+    /// 3.x knows no Receive Maximum: such a client is not read from while too many of its
+    /// publishes wait for somebody before they are acknowledged.
     fn pause_unacknowledged(&mut self, index: u32) {
         let Some(connection) = &self.connections[index as usize] else { return };
         if connection.version == ProtocolVersion::V5 {
@@ -218,9 +215,7 @@ impl Shard {
         }
         let most = usize::from(connection.inbound_receive_maximum);
         let inbound = &self.sessions[connection.session as usize].inbound;
-        let waiting = inbound.len() >= most
-            && inbound.values().any(|inbound| matches!(inbound, Inbound::Duty(_)));
-        if waiting {
+        if inbound.duties() >= most {
             self.pause(index, paused::UNACKNOWLEDGED);
         }
     }
@@ -233,9 +228,7 @@ impl Shard {
         let most = usize::from(connection.inbound_receive_maximum);
         let session = connection.session;
         let inbound = &self.sessions[session as usize].inbound;
-        let released = inbound.len() < most
-            || inbound.values().all(|inbound| matches!(inbound, Inbound::AwaitPubrel));
-        if released {
+        if inbound.duties() < most {
             self.resume(now, index, paused::UNACKNOWLEDGED);
         }
     }

@@ -324,19 +324,35 @@ fn a_topic_of_too_many_levels_is_refused() {
 }
 
 #[test]
-fn a_3_1_1_client_waits_at_the_receive_maximum_whatever_it_publishes_to() {
-    let mut broker = tapped(Limits { receive_maximum: 3, ..Limits::default() });
+fn a_3_1_1_client_waits_while_too_much_of_it_waits_for_others() {
+    let mut broker = tapped(Limits { receive_maximum: 2, ..Limits::default() });
     let client = broker.connect("c", V311);
     broker.publish(client, numbered("tap/x", QoS::AtLeastOnce, "x", 1));
-    for number in 2..=3 {
-        assert!(!broker.is_paused(client));
+    for number in 2..=5 {
         broker.publish(client, numbered("elsewhere", QoS::ExactlyOnce, "x", number));
+        assert!(!broker.is_paused(client), "nobody is waited for");
     }
+    broker.publish(client, numbered("tap/x", QoS::ExactlyOnce, "x", 6));
     assert!(broker.is_paused(client));
     broker.bridge_reports(ReasonCode::Success);
     assert!(!broker.is_paused(client));
-    // Nobody has to be waited for any more: now the client has to release what it has.
-    broker.publish(client, numbered("elsewhere", QoS::ExactlyOnce, "x", 4));
-    broker.publish(client, numbered("elsewhere", QoS::ExactlyOnce, "x", 5));
-    assert!(broker.is_closed(client));
+}
+
+#[test]
+fn a_3_x_client_may_use_all_packet_ids_before_it_releases_any() {
+    for version in [V31, V311] {
+        let mut broker = Broker::limited(Limits { receive_maximum: 20, ..Limits::default() });
+        let client = broker.connect("c", version);
+        for number in 1..=u16::MAX {
+            broker.publish(client, numbered("t", QoS::ExactlyOnce, "x", number));
+        }
+        assert!(!broker.is_closed(client) && !broker.is_paused(client));
+        assert_eq!(broker.stats().publish_received, u64::from(u16::MAX));
+        assert_eq!(broker.read(client).len(), usize::from(u16::MAX), "a PUBREC each");
+        for number in 1..=u16::MAX {
+            broker.send(client, Packet::Pubrel(ack(number)));
+        }
+        assert_eq!(broker.read(client).len(), usize::from(u16::MAX), "a PUBCOMP each");
+        assert!(!broker.is_closed(client));
+    }
 }
