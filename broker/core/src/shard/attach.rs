@@ -88,6 +88,12 @@ impl Shard {
     /// Why this CONNECT is refused, though its sender is known.
     fn connect_refusal(&self, connect: &Connect, client: &crate::Client) -> Option<ReasonCode> {
         let limits = self.limits();
+        if connect.version < ProtocolVersion::V5
+            && self.keep_alive(connect.keep_alive) != connect.keep_alive
+        {
+            // 3.x cannot be told another keep alive than its own. Mosquitto's answer is 0x02.
+            return Some(ReasonCode::ClientIdentifierNotValid);
+        }
         if let Some(will) = &connect.will {
             // [MQTT-3.2.2-12], [MQTT-3.2.2-13]
             if will.qos > limits.max_qos {

@@ -14,6 +14,10 @@ use crate::message::{Message, Origin};
 use crate::timers::Due;
 use crate::{ConnectionId, Now, Out};
 
+/// A client that we do not listen to cannot be heard, and may be waiting for us; but nothing else
+/// tells that its network is gone. It is given up after so many times the silence it is allowed.
+const DEAF_FACTOR: u32 = 10;
+
 /// What becomes of the will when a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WillFate {
@@ -79,12 +83,13 @@ impl Shard {
         let Some(index) = self.live(connection) else { return };
         let connection = self.connection(index);
         let Some(allowed) = connection.silence_allowed else { return };
-        // While we do not listen its silence says nothing; one that does not read is different.
+        // While we do not listen its silence says little; one that does not read is different.
         let deaf = connection.paused & !paused::OUTPUT != 0;
-        let due = if deaf { now.instant } else { connection.last_packet } + allowed;
+        let due = connection.last_packet + if deaf { allowed * DEAF_FACTOR } else { allowed };
         let (id, session) = (connection.id, connection.session);
         if due > now.instant {
-            let timer = self.timers.push(due, Due::KeepAlive(id));
+            // It may be listened to again before that.
+            let timer = self.timers.push(due.min(now.instant + allowed), Due::KeepAlive(id));
             self.connection(index).keep_alive_timer = Some(timer);
             return;
         }

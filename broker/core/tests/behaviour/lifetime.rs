@@ -131,6 +131,23 @@ fn silence_of_one_and_a_half_keep_alives_ends_the_connection() {
 }
 
 #[test]
+fn a_3_x_client_that_wants_a_longer_keep_alive_than_allowed_is_refused() {
+    for version in [V31, V311] {
+        let mut broker = Broker::limited(Limits { max_keep_alive: 30, ..Limits::default() });
+        for keep_alive in [0, 31, u16::MAX] {
+            let client = broker.attach("c", version, |c| c.keep_alive = keep_alive);
+            let reason = broker.connack(client).reason;
+            assert_eq!(reason, ReasonCode::ClientIdentifierNotValid, "{keep_alive}");
+            assert!(broker.is_closed(client));
+        }
+        assert_eq!(broker.stats().connects, 0);
+        let client = broker.connect_with("c", version, |c| c.keep_alive = 30);
+        broker.pass(Duration::from_secs(44));
+        assert!(!broker.is_closed(client));
+    }
+}
+
+#[test]
 fn a_client_that_is_not_listened_to_is_not_blamed_for_its_silence() {
     let taps = vec![crate::harness::waiting_tap("#")];
     let access = crate::harness::Access::default();
@@ -146,6 +163,30 @@ fn a_client_that_is_not_listened_to_is_not_blamed_for_its_silence() {
     assert!(!broker.is_closed(client));
     broker.pass(Duration::from_secs(15));
     assert!(broker.is_closed(client));
+}
+
+#[test]
+fn a_client_that_is_not_listened_to_is_given_up_in_the_end() {
+    let taps = vec![crate::harness::waiting_tap("#")];
+    let access = crate::harness::Access::default();
+    let mut broker = Broker::with(1, Limits::default(), access, taps, usize::MAX);
+    let watcher = broker.connect("watcher", V5);
+    broker.subscribe(watcher, "will", QoS::AtMostOnce);
+    let client = broker.connect_with("c", V5, |connect| {
+        connect.keep_alive = 10;
+        connect.will = will("will", "gone", None);
+    });
+    let tap = midge_core::TapId(1);
+    broker.handle(client.shard, In::TapFull { tap, full: true });
+    broker.publish(client, message("t", QoS::AtMostOnce, "x"));
+    for _ in 0..149 {
+        broker.pass(Duration::from_secs(1));
+    }
+    assert!(!broker.is_closed(client));
+    broker.pass(Duration::from_secs(1));
+    assert!(broker.is_closed(client), "ten times the silence allowed");
+    assert_eq!(broker.read_payloads(watcher), ["gone"]);
+    assert_eq!(broker.stats().clients_connected, 1);
 }
 
 #[test]
