@@ -235,11 +235,13 @@ impl Shard {
     }
 }
 
-/// What a filter costs, about: its text, and a node for each level.
+/// What a filter costs, about: its text, which the session, the map of filters and the other shards
+/// hold, and a node for each level.
 fn filter_bytes(filter: &TopicFilter) -> usize {
-    const LEVEL_BYTES: usize = 128;
+    const COPIES: usize = 8;
+    const LEVEL_BYTES: usize = 96;
     let text = filter.text().as_str();
-    text.len() + LEVEL_BYTES * text.split('/').count()
+    COPIES * text.len() + LEVEL_BYTES * text.split('/').count()
 }
 
 fn granted(qos: QoS) -> ReasonCode {

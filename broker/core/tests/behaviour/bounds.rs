@@ -291,3 +291,59 @@ fn very_deep_filters_count_for_more_than_one_subscription() {
         assert!(!broker.subscribe(client, &filter, QoS::AtMostOnce).is_error(), "{filter}");
     }
 }
+
+#[test]
+fn very_long_filters_do_not_cost_what_as_many_ordinary_ones_would_not() {
+    let mut broker = Broker::limited(Limits { max_subscriptions: 65_536, ..Limits::default() });
+    let client = broker.connect("c", V5);
+    let long = |number: usize| format!("{number}{}", "x".repeat(60_000));
+    let mut granted = 0;
+    while !broker.subscribe(client, &long(granted), QoS::AtMostOnce).is_error() {
+        granted += 1;
+    }
+    let bytes = granted * 60_000;
+    assert!((4_000_000..9_000_000).contains(&bytes), "{bytes} bytes of filters");
+    let refused = broker.subscribe(client, &long(granted), QoS::AtMostOnce);
+    assert_eq!(refused, ReasonCode::QuotaExceeded);
+    // What is there may be subscribed to again, and what is given up makes room.
+    assert!(!broker.subscribe(client, &long(0), QoS::AtLeastOnce).is_error());
+    broker.unsubscribe(client, &long(0));
+    broker.read(client);
+    assert!(!broker.subscribe(client, &long(granted), QoS::AtMostOnce).is_error());
+}
+
+#[test]
+fn the_bytes_in_flight_to_one_client_are_bounded() {
+    let limits = Limits { max_inflight_bytes: 100_000, ..Limits::default() };
+    let mut broker = Broker::limited(limits);
+    let client = broker.connect("c", V5);
+    broker.subscribe(client, "t", QoS::AtLeastOnce);
+    let publisher = broker.connect("p", V5);
+    let mut came = Vec::new();
+    for _ in 0..5 {
+        broker.publish(publisher, large("t", QoS::AtLeastOnce, 1));
+        came.extend(broker.read_publishes(client));
+    }
+    assert_eq!(came.len(), 2, "of 50,000 bytes each");
+    assert_eq!((broker.stats().inflight, broker.stats().queued), (2, 3));
+    broker.send(client, Packet::Puback(ack_of(&came[0])));
+    assert_eq!(broker.read_publishes(client).len(), 1);
+}
+
+#[test]
+fn a_session_that_ends_early_takes_its_expiry_with_it() {
+    let mut broker = Broker::new();
+    let lasting = |connect: &mut midge_codec::Connect| {
+        connect.properties.session_expiry_interval = Some(10);
+    };
+    let client = broker.connect_with("c", V5, lasting);
+    broker.lose(client);
+    assert_eq!(broker.shards[0].footprint().timers, 1);
+    // A clean start ends the old session while its expiry is pending.
+    let client = broker.connect("c", V5);
+    assert_eq!(broker.shards[0].footprint().timers, 0);
+    broker.pass(Duration::from_secs(11));
+    assert!(!broker.is_closed(client));
+    assert_eq!(broker.stats().clients_expired, 0);
+    assert_eq!(broker.stats().clients_connected, 1);
+}
