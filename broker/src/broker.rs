@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use midge_bridge::{Bridge, BridgeError, ConnectorStatus, Observer};
 use midge_codec::{InvalidTopic, QoS, ReasonCode, TopicName};
-use midge_config::Config;
+use midge_config::{Config, NamedFiles};
 use midge_core::{Generation, Inject, ShardId};
 use tokio::sync::oneshot;
 use tracing::info;
@@ -101,6 +101,11 @@ impl Broker {
     /// All that is wrong with them.
     pub fn check(config: &Config) -> Result<(), StartError> {
         read(config).map(drop)
+    }
+
+    /// What is wrong with the password and ACL files of a configuration that has mistakes itself.
+    pub fn check_named(named: &NamedFiles) -> Vec<String> {
+        Policy::mistakes(named)
     }
 
     /// Reads every file that the configuration names and binds its ports.

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use midge_acl::{Acl, PasswordFile};
 use midge_certs::{ServerTls, Versions};
 use midge_codec::Text;
-use midge_config::{Authentication, CertificateUsername, Config, Listener, TlsVersion};
+use midge_config::{Authentication, CertificateUsername, Config, Listener, NamedFiles, TlsVersion};
 use midge_core::Client;
 use rustls::ServerConfig;
 
@@ -78,6 +78,17 @@ impl Policy {
             max_connections: limits.max_connections,
             listeners,
         })
+    }
+
+    /// What is wrong with password and ACL files, a line each.
+    pub(crate) fn mistakes(named: &NamedFiles) -> Vec<String> {
+        let passwords = named
+            .password_files
+            .iter()
+            .map(|path| load(path, PasswordFile::parse).err().unwrap_or_default());
+        let acls =
+            named.acl_files.iter().map(|path| load(path, Acl::parse).err().unwrap_or_default());
+        passwords.chain(acls).flatten().collect()
     }
 
     /// The policy of a listener; a socket keeps its name for life.

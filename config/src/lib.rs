@@ -21,7 +21,7 @@ mod secret;
 mod settings;
 
 pub use error::{ConfigError, Notice, Origin};
-pub use load::{Sources, load};
+pub use load::{NamedFiles, Sources, load, named_files};
 pub use reference::markdown;
 pub use resolved::{
     Ack, Authentication, BindAddress, CertificateUsername, ClientProperties, Config, Connector,

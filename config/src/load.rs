@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -52,6 +53,33 @@ impl Sources {
 
 /// Reads and resolves. Every mistake of every file is reported at once, sorted by place.
 pub fn load(sources: &Sources) -> Result<Config, Vec<ConfigError>> {
+    resolve::resolve(draft(sources), &sources.ports, sources.verbose)
+}
+
+/// The password and ACL files that are named, also by a configuration with mistakes: what is wrong
+/// with them is told together with these.
+pub fn named_files(sources: &Sources) -> NamedFiles {
+    let draft = draft(sources);
+    let all = || {
+        let own = draft.listeners.iter().map(|listener| &listener.authentication);
+        std::iter::once(&draft.authentication).chain(own)
+    };
+    NamedFiles {
+        password_files: all().filter_map(|said| said.password_file.clone()).collect(),
+        acl_files: all().filter_map(|said| said.acl_file.clone()).collect(),
+    }
+}
+
+/// See [`named_files`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NamedFiles {
+    /// Each file once.
+    pub password_files: BTreeSet<PathBuf>,
+    /// Each file once.
+    pub acl_files: BTreeSet<PathBuf>,
+}
+
+fn draft(sources: &Sources) -> Draft {
     let mut draft = Draft::default();
     if let Some(file) = &sources.mosquitto_conf
         && let Some(bytes) = read(&mut draft, file)
@@ -74,7 +102,7 @@ pub fn load(sources: &Sources) -> Result<Config, Vec<ConfigError>> {
             connector_file::parse(&mut draft, file, &bytes);
         }
     }
-    resolve::resolve(draft, &sources.ports, sources.verbose)
+    draft
 }
 
 /// No configuration is larger; a device file or a log named by mistake is not read for ever.

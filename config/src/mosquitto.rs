@@ -70,12 +70,16 @@ impl Reader<'_> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
             let origin = Origin::Line { file: file.to_owned(), line: index + 1 };
+            // A comment may be in any encoding, as for Mosquitto.
+            if line.trim_ascii_start().starts_with(b"#") {
+                continue;
+            }
             let Ok(line) = std::str::from_utf8(line) else {
                 self.draft.error(&origin, "", "found bytes that are not UTF-8");
                 continue;
             };
             let line = line.trim_matches([' ', '\t', '\r']);
-            if line.is_empty() || line.starts_with('#') {
+            if line.is_empty() {
                 continue;
             }
             let (name, value) = line.split_once([' ', '\t']).unwrap_or((line, ""));

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use midge_config::{Config, ConfigError, Sources, load};
+use midge_config::{Config, ConfigError, Sources, load, named_files};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
@@ -18,7 +18,9 @@ pub(super) fn run(options: &RunOptions) -> ExitCode {
     let config = match load(&sources) {
         Ok(config) => config,
         Err(errors) => {
-            tell(&errors);
+            for error in all_mistakes(&errors, &sources) {
+                eprintln!("Error: {error}");
+            }
             return ExitCode::from(INVALID);
         }
     };
@@ -78,10 +80,11 @@ fn sources(options: &RunOptions) -> Sources {
     sources
 }
 
-fn tell(errors: &[ConfigError]) {
-    for error in errors {
-        eprintln!("Error: {error}");
-    }
+/// All that is wrong, in the configuration and in the files it names.
+fn all_mistakes(errors: &[ConfigError], sources: &Sources) -> Vec<String> {
+    let mut mistakes: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    mistakes.extend(Broker::check_named(&named_files(sources)));
+    mistakes
 }
 
 /// Says what is wrong with the files that a configuration names.
@@ -204,8 +207,7 @@ async fn put_in_force(
     sources: &Sources,
     logging: &Logging,
 ) -> Result<(), String> {
-    let mut config = load(sources)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    let mut config = load(sources).map_err(|errors| all_mistakes(&errors, sources).join("\n"))?;
     for notice in &config.notices {
         warn!("{notice}");
     }

@@ -85,6 +85,22 @@ fn errors_of_both_files_and_the_environment_come_together() {
 }
 
 #[test]
+fn errors_of_password_and_acl_files_come_with_those_of_the_configuration() {
+    let setup = Setup::exactly(
+        "listener @PORT@ 127.0.0.1\n\
+         allow_anonymous maybe\n\
+         password_file @DIR@/passwords\n\
+         acl_file @DIR@/acl\n",
+    )
+    .file("passwords", "alice:plain\n")
+    .file("acl", "user alice\ntopics a\n");
+    refused(
+        &setup,
+        &[&["mosquitto.conf:2", "maybe"], &["passwords:1", "expected"], &["acl:2", "topics"]],
+    );
+}
+
+#[test]
 fn a_midge_toml_that_is_no_toml_is_refused_with_its_line() {
     let setup =
         Setup::conf("").bridge("[kafka]\nbootstrap_servers = [\"a:1\"\nclient_id = \"x\"\n");
