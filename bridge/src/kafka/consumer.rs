@@ -156,7 +156,7 @@ impl Reader {
                     break true;
                 }
                 // The context has been told already.
-                Some(Err(error)) => debug!(error = %error, "librdkafka"),
+                Some(Err(_)) => {}
             }
         };
         if !broken {

@@ -85,7 +85,7 @@ impl Callbacks {
     fn complain(&self, facility: &str, message: &str) {
         let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(unlogged) = complaints.say(Instant::now()) {
-            debug!(target: "librdkafka", connector = %self.name, facility, unlogged, "{message}");
+            debug!(connector = %self.name, facility, error = message, unlogged, "librdkafka");
         }
     }
 
