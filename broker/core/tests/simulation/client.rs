@@ -65,6 +65,8 @@ pub(crate) struct Client {
     pub(crate) connected: bool,
     /// It does not read what it is sent.
     pub(crate) slow: bool,
+    /// It does not acknowledge what it gets on this connection.
+    pub(crate) mute: bool,
     pub(crate) to_server: BytesMut,
     pub(crate) from_server: BytesMut,
     unacknowledged: BTreeMap<u64, (PacketId, Publish, Awaits)>,
@@ -88,6 +90,7 @@ impl Client {
             connection: None,
             connected: false,
             slow: false,
+            mute: false,
             to_server: BytesMut::new(),
             from_server: BytesMut::new(),
             unacknowledged: BTreeMap::new(),
@@ -127,6 +130,13 @@ impl Client {
 
     fn send(&mut self, packet: &Packet) {
         encode(packet, self.version, u32::MAX, &mut self.to_server).unwrap();
+    }
+
+    /// Acknowledges, unless it never does.
+    fn answer(&mut self, packet: &Packet) {
+        if !self.mute {
+            self.send(packet);
+        }
     }
 
     /// The connection is gone and with it all bytes under way.
@@ -236,7 +246,7 @@ impl Client {
             Packet::Pubcomp(ack) => self.finish(&ack, Awaits::Pubcomp),
             Packet::Pubrel(ack) => {
                 self.unreleased.remove(&ack.packet_id);
-                self.send(&Packet::Pubcomp(self.ack(ack.packet_id)));
+                self.answer(&Packet::Pubcomp(self.ack(ack.packet_id)));
             }
             Packet::Suback(suback) => {
                 assert!(!suback.reasons[0].is_error(), "{suback:?}");
@@ -264,11 +274,11 @@ impl Client {
                 if self.unreleased.insert(id) {
                     self.received.push(received);
                 }
-                self.send(&Packet::Pubrec(self.ack(id)));
+                self.answer(&Packet::Pubrec(self.ack(id)));
             }
             Some(id) => {
                 self.received.push(received);
-                self.send(&Packet::Puback(self.ack(id)));
+                self.answer(&Packet::Puback(self.ack(id)));
             }
         }
     }

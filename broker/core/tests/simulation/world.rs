@@ -33,7 +33,13 @@ impl Authorize for Everything {
 }
 
 pub(crate) const OUTPUT_BYTES: usize = 512;
-pub(crate) const MEMORY_BYTES: usize = 64 * 1024 * 1024;
+const MEMORY_BYTES: usize = 64 * 1024 * 1024;
+/// Clients that publish: the first ones.
+const PUBLISHERS: usize = 4;
+/// More than any message of this world costs.
+const MESSAGE_BYTES: usize = 512;
+/// How often waiting publishers may look for memory before they go on, once everybody reads.
+const PATIENCE: usize = 50;
 /// What a broken network may still hold for one connection, in bytes.
 const PIPE_BYTES: usize = 2_048;
 
@@ -53,6 +59,11 @@ pub(crate) struct World {
     pub(crate) published: u64,
     pub(crate) made: HashMap<Label, u64>,
     calm: bool,
+    /// Memory and queues are small and some clients never acknowledge: messages are dropped, and
+    /// counted.
+    pub(crate) tight: bool,
+    /// Publishers that came since memory was full: each may publish once before it waits.
+    latecomers: usize,
 }
 
 const TOPICS: [&str; 5] = ["a/one", "a/two", "b/one", "tap/x", "shared/y"];
@@ -61,12 +72,22 @@ impl World {
     pub(crate) fn new(seed: u64) -> World {
         let mut random = Random::new(seed);
         let count = 1 + random.below(4);
-        let memory = Memory::new(MEMORY_BYTES);
+        let tight = random.chance(40);
+        let memory = Memory::new(match tight {
+            true => 2_000 + random.below(6_000),
+            false => MEMORY_BYTES,
+        });
+        let bound = |random: &mut Random, most: usize| match tight && random.chance(50) {
+            true => 1 + random.below(most),
+            false => 0,
+        };
         let generation = Arc::new(Generation {
             number: 1,
             limits: Limits {
-                max_inflight: 1 + random.below(6) as u16,
-                max_queued_messages: 0,
+                max_inflight: 1 + random.below(if tight { 20 } else { 6 }) as u16,
+                max_queued_messages: bound(&mut random, 20),
+                max_queued_bytes: bound(&mut random, 4_000),
+                max_inflight_bytes: bound(&mut random, 4_000),
                 output_bytes: OUTPUT_BYTES,
                 receive_maximum: 8,
                 ..Limits::default()
@@ -98,6 +119,8 @@ impl World {
             published: 0,
             made: HashMap::new(),
             calm: false,
+            tight,
+            latecomers: 0,
         };
         world.invite();
         world
@@ -155,13 +178,17 @@ impl World {
         self.calm = true;
         for number in 0..self.clients.len() {
             self.clients[number].slow = false;
-            if self.clients[number].connection.is_none() {
-                self.connect(number, false);
+            if self.clients[number].mute {
+                self.break_connection(number);
             }
         }
+        let mut waits = 0;
         for _ in 0..200_000 {
             let mut moved = false;
             for number in 0..self.clients.len() {
+                if self.clients[number].connection.is_none() {
+                    self.connect(number, false);
+                }
                 moved |= self.client_to_server(number);
                 moved |= self.server_to_client(number);
             }
@@ -169,6 +196,10 @@ impl World {
             moved |= self.bridge_answers();
             if !moved && self.is_quiet() {
                 return;
+            }
+            if !moved && self.tight && waits < PATIENCE {
+                waits += 1;
+                self.pass(20);
             }
         }
         let unfinished: Vec<usize> = self.clients.iter().map(Client::unfinished).collect();
@@ -211,6 +242,8 @@ impl World {
             address: String::new(),
         };
         self.clients[number].connection = Some((shard, id));
+        self.clients[number].mute = self.tight && !self.calm && self.random.chance(25);
+        self.latecomers += usize::from(number < PUBLISHERS);
         self.owners.insert((shard, id), number);
         self.handle(
             shard,
@@ -231,7 +264,7 @@ impl World {
     }
 
     fn publish(&mut self, number: usize) {
-        let publisher = number % 4;
+        let publisher = number % PUBLISHERS;
         let client = &mut self.clients[publisher];
         if !client.connected || client.unfinished() >= 6 {
             return;
@@ -339,6 +372,10 @@ impl World {
 
     fn pass_time(&mut self) {
         let millis = 1 + self.random.below(2_000) as u64;
+        self.pass(millis);
+    }
+
+    fn pass(&mut self, millis: u64) {
         self.now.instant += Duration::from_millis(millis);
         self.now.unix_millis += millis;
         for shard in 0..self.shards.len() {
@@ -405,6 +442,8 @@ impl World {
 
     pub(crate) fn settle_peers(&mut self) {
         while self.peer_message() {}
+        self.pass(20);
+        while self.peer_message() {}
     }
 
     /// Time enough for everything that is remembered for a while.
@@ -434,7 +473,13 @@ impl World {
                 assert!(output.len() <= 8 * OUTPUT_BYTES, "{} bytes wait", output.len());
             }
         }
-        assert!(self.memory.used() <= MEMORY_BYTES);
+        if !self.memory.is_full() {
+            self.latecomers = 0;
+        }
+        // Who publishes learns that memory is full from its own next message.
+        let beyond = (PUBLISHERS + self.latecomers) * MESSAGE_BYTES;
+        let (used, limit) = (self.memory.used(), self.memory.limit());
+        assert!(used <= limit + beyond, "{used} bytes of {limit}");
     }
 }
 
