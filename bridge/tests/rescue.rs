@@ -37,7 +37,9 @@ fn lose_all_brokers(proxy: &Proxy) {
     }
 }
 
-const EAGER: (&str, &str) = ("topic.metadata.refresh.interval.ms", "20");
+/// Asks all the time, but does not take what it knows for outdated at once.
+const EAGER: &[(&str, &str)] =
+    &[("topic.metadata.refresh.interval.ms", "20"), ("metadata.max.age.ms", "60000")];
 
 #[test]
 fn a_producer_that_has_lost_all_brokers_goes_on_without_loss_double_or_disorder() {
@@ -45,7 +47,7 @@ fn a_producer_that_has_lost_all_brokers_goes_on_without_loss_double_or_disorder(
     kafka.create_topic("all", 1).expect("a new topic");
     let proxy = Proxy::start(kafka.bootstrap_servers());
     let broker = Broker::new();
-    let connector = with(source("s", "all"), &[EAGER]);
+    let connector = with(source("s", "all"), EAGER);
     let bridge = broker.start(settings(&proxy.bootstrap_servers(), vec![connector]));
     publish(&bridge, "a", 0..100);
     broker.wait("the first duties", |seen| seen.done.len() == 100);
@@ -64,7 +66,7 @@ fn a_consumer_that_has_lost_all_brokers_goes_on() {
     kafka.create_topic("all", 1).expect("a new topic");
     let proxy = Proxy::start(kafka.bootstrap_servers());
     let broker = Broker::that_answers(ReasonCode::Success);
-    let connector = with(sink("s", "all", "out"), &[EAGER]);
+    let connector = with(sink("s", "all", "out"), EAGER);
     let _bridge = broker.start(settings(&proxy.bootstrap_servers(), vec![connector]));
     kafka.produce("all", None, Some(b"1"), &[]).expect("it is taken");
     broker.wait("the first record", |seen| seen.injects.len() == 1);
