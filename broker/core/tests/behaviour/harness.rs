@@ -395,6 +395,17 @@ impl Broker {
         }
     }
 
+    /// The network takes a part of what waits for a client.
+    pub(crate) fn take_some(&mut self, peer: Peer, bytes: usize) {
+        let output = self.shards[usize::from(peer.shard.0)].output(peer.id).unwrap();
+        assert!(bytes < output.len());
+        let mut parts = [std::io::IoSlice::new(&[]); 1];
+        output.parts(&mut parts);
+        let part = parts[0][..bytes.min(parts[0].len())].to_vec();
+        output.advance(part.len());
+        self.bytes.get_mut(&peer).unwrap().extend_from_slice(&part);
+    }
+
     fn take_bytes(&mut self, peer: Peer) -> bool {
         let shard = &mut self.shards[usize::from(peer.shard.0)];
         let Some(output) = shard.output(peer.id) else { return false };

@@ -112,6 +112,45 @@ fn a_message_sent_again_is_within_the_new_connections_maximum_packet_size() {
 }
 
 #[test]
+fn what_waited_is_within_the_new_connections_maximum_packet_size() {
+    let mut broker = Broker::new();
+    let subscriber = broker.resume("s", V5);
+    broker.subscribe(subscriber, "t", QoS::AtLeastOnce);
+    broker.lose(subscriber);
+    let publisher = broker.connect("p", V5);
+    broker.publish(publisher, message("t", QoS::AtLeastOnce, &"x".repeat(500)));
+    broker.publish(publisher, message("t", QoS::AtLeastOnce, "small"));
+    let subscriber = broker.connect_with("s", V5, |connect| {
+        stays(connect);
+        connect.properties.maximum_packet_size = Some(100);
+    });
+    assert_eq!(broker.read_payloads(subscriber), ["small"], "[MQTT-3.1.2-24]");
+    let stats = broker.stats();
+    assert_eq!((stats.dropped.too_large, stats.inflight, stats.queued), (1, 1, 0));
+}
+
+#[test]
+fn a_message_does_not_overtake_those_that_wait_when_the_output_has_room_again() {
+    let limits = Limits { max_inflight: 0, output_bytes: 1_024, ..Limits::default() };
+    let mut broker = Broker::limited(limits);
+    let subscriber = broker.connect("s", V5);
+    broker.subscribe(subscriber, "t", QoS::AtLeastOnce);
+    let publisher = broker.connect("p", V5);
+    let mut sent = Vec::new();
+    while broker.stats().queued < 2 {
+        let payload = format!("{:0100}", sent.len());
+        broker.publish(publisher, message("t", QoS::AtLeastOnce, &payload));
+        sent.push(payload);
+    }
+    // Part of the output is written: there is room, but what waits has not moved up yet.
+    broker.take_some(subscriber, 500);
+    assert!(broker.waiting_bytes(subscriber) < 1_024 && broker.stats().queued == 2);
+    broker.publish(publisher, message("t", QoS::AtLeastOnce, "last"));
+    sent.push("last".to_owned());
+    assert_eq!(broker.read_payloads(subscriber), sent, "[MQTT-4.6.0-6]");
+}
+
+#[test]
 fn a_publish_of_just_the_maximum_packet_size_is_delivered() {
     // Header 2, topic 3, properties 1, payload 94.
     for aliases in [None, Some(5)] {
