@@ -2,14 +2,18 @@
 //!
 //! Entries are taken in order and finish in any order; an entry that is not finished is never
 //! forgotten, and rewinding makes the cursor give the unfinished ones again, in order. The log is
-//! bounded twice: at its limits it asks for back-pressure, with hysteresis, and at twice the limits
-//! it takes nothing more, because what is under way when the brake is pulled is bounded but not
-//! nothing.
+//! bounded twice: at its limits it asks for back-pressure, with hysteresis; what is under way when
+//! the brake is pulled is taken beyond them, up to [`OVERRUN_ENTRIES`] and [`OVERRUN_BYTES`] more,
+//! and only then nothing.
 
 use std::collections::VecDeque;
 
 /// Number of an entry, counted over the life of the log.
 pub(crate) type Sequence = u64;
+
+/// What publishers may have sent before the brake holds: a worker's turn over many connections.
+const OVERRUN_ENTRIES: usize = 100_000;
+const OVERRUN_BYTES: usize = 64 << 20;
 
 /// What entries cost beyond the bytes that their owner counts.
 const ENTRY_BYTES: usize = 64;
@@ -49,12 +53,12 @@ impl<T> Log<T> {
         }
     }
 
-    /// Appends an item, or gives it back at twice the limits.
+    /// Appends an item, or gives it back beyond the limits and the overrun.
     pub(crate) fn push(&mut self, item: T, bytes: usize) -> Result<(), T> {
         let bytes = bytes + ENTRY_BYTES;
         // An empty log takes anything: a message larger than the limit must not block for ever.
-        let too_much = self.open >= self.limit_entries.saturating_mul(2)
-            || self.bytes + bytes > self.limit_bytes.saturating_mul(2);
+        let too_much = self.open >= self.limit_entries.saturating_add(OVERRUN_ENTRIES)
+            || self.bytes + bytes > self.limit_bytes.saturating_add(OVERRUN_BYTES);
         if too_much && self.open > 0 {
             return Err(item);
         }

@@ -29,7 +29,7 @@ pub(crate) struct Waiting {
 }
 
 /// What keeps a message out of the log.
-const LOG_FULL: &str = "the log is at twice its limits, since kafka is slow or away";
+const LOG_FULL: &str = "the log is far beyond its limits, since kafka is slow or away";
 
 impl Source {
     pub(crate) fn new(

@@ -48,11 +48,11 @@ fn back_pressure_begins_at_the_limit_and_ends_at_half_of_it() {
 }
 
 #[test]
-fn bytes_bound_it_as_entries_do_and_twice_the_limit_is_the_end() {
+fn bytes_bound_it_as_entries_do_and_the_overrun_is_the_end() {
     let mut log = Log::new(1_000, 1_000);
     log.push(0, 936).expect("there is room");
     assert_eq!(log.pressure(), Some(true));
-    log.push(1, 936).expect("what was under way still fits");
+    log.push(1, OVERRUN_BYTES - ENTRY_BYTES).expect("what was under way still fits");
     assert_eq!(log.push(2, 1), Err(2));
     log.finish(0);
     log.finish(1);
