@@ -9,7 +9,7 @@ use midge_core::{Client, Offer, ShardId, Tap, TapId, Ticket};
 
 use crate::health::{ConnectorStatus, Health, Kind};
 use crate::host::Host;
-use crate::kafka::{Consumer, Producer};
+use crate::kafka::{self, Consumer, Producer};
 use crate::settings::{BridgeError, Compiled, Settings, compile};
 use crate::sink::Sink;
 use crate::source::Source;
@@ -40,6 +40,10 @@ impl Bridge {
             consumers: Vec::new(),
             errors: Vec::new(),
         };
+        start.errors = Bridge::check(&settings);
+        if !start.errors.is_empty() {
+            return Err(start.errors);
+        }
         let mut connectors = Vec::new();
         for index in 0..settings.connectors.len() {
             connectors.extend(start.connector(index, &host));
@@ -49,6 +53,19 @@ impl Bridge {
         let Start { consumers, errors, .. } = start;
         let bridge = Bridge { connectors, producers, consumers, host };
         if errors.is_empty() { Ok(bridge) } else { Err(errors) }
+    }
+
+    /// What is wrong with templates and properties, as far as it shows without a client.
+    pub fn check(settings: &Settings) -> Vec<BridgeError> {
+        let mut errors = Vec::new();
+        for connector in &settings.connectors {
+            compile(connector, &mut errors);
+            let properties = settings.kafka.client.overridden(&connector.overrides);
+            if let Err(error) = kafka::check(&connector.name, &properties) {
+                errors.push(BridgeError::new(connector, error));
+            }
+        }
+        errors
     }
 
     /// What routing has to know: one tap a source connector.

@@ -17,3 +17,4 @@ mod verdict;
 
 pub(crate) use consumer::Consumer;
 pub(crate) use producer::Producer;
+pub(crate) use properties::check;

@@ -100,7 +100,11 @@ impl Broker {
     /// # Errors
     /// All that is wrong with them.
     pub fn check(config: &Config) -> Result<(), StartError> {
-        read(config).map(drop)
+        read(config)?;
+        match Bridge::check(&midge_bridge::Settings::from(config)) {
+            errors if errors.is_empty() => Ok(()),
+            errors => Err(StartError::Bridge(errors)),
+        }
     }
 
     /// What is wrong with the password and ACL files of a configuration that has mistakes itself.

@@ -93,6 +93,29 @@ pub(super) fn consumer(
     config
 }
 
+/// Files that librdkafka reads when a client is made, and then complains of without their names.
+const FILES: [&str; 5] = [
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "ssl.keystore.location",
+    "ssl.crl.location",
+];
+
+/// What can be told of properties without making a client: names, values, files.
+pub(crate) fn check(name: &str, properties: &ClientProperties) -> Result<(), String> {
+    let config = client(name, properties, PRODUCER_REFRESH);
+    config.create_native_config().map_err(|error| explain(&error, properties))?;
+    for property in FILES {
+        if let Some(path) = config.get(property) {
+            // Opening a directory works; librdkafka takes one for authorities.
+            std::fs::File::open(path)
+                .map_err(|error| format!("property {property}: {path}: {error}"))?;
+        }
+    }
+    Ok(())
+}
+
 /// What librdkafka finds wrong with a configuration, without a secret in it.
 pub(super) fn explain(error: &KafkaError, properties: &ClientProperties) -> String {
     match error {

@@ -10,7 +10,7 @@ mod kafka_security;
 mod kafka_to_mqtt;
 mod loops;
 mod mqtt_to_kafka;
-mod seed_003;
+mod tutorial;
 
 use midge_tests::{Kafka, Setup};
 

@@ -158,6 +158,20 @@ fn a_known_directive_that_is_not_supported_is_accepted_with_one_line() {
 }
 
 #[test]
+fn test_config_finds_what_librdkafka_would_refuse() {
+    let connector = "[connectors.a]\ntype = \"source\"\nmqtt_filters = [\"a\"]\n\
+        kafka_topic = \"t\"\n";
+    for (kafka, expected) in [
+        ("[kafka.properties]\n\"bogus.x\" = \"1\"\n", "bogus.x"),
+        ("[kafka]\nsecurity_protocol = \"SSL\"\nssl_ca = \"/nowhere/ca.crt\"\n", "/nowhere/ca.crt"),
+    ] {
+        let setup = Setup::arguments(&["-c", "@DIR@/midge.toml", "--test-config"])
+            .file("midge.toml", &format!("{kafka}\n{connector}"));
+        refused(&setup, &[&["connector \"a\"", expected]]);
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let setup = Setup::arguments(&["-c", "@DIR@/absent.conf"]);
     refused(&setup, &[&["absent.conf"]]);
