@@ -8,7 +8,7 @@ use midge_bridge::State;
 use midge_codec::ReasonCode;
 use midge_config::Connector;
 use support::proxy::Proxy;
-use support::{Broker, eventually, kafka, numbers, publish, settings, sink, source};
+use support::{Broker, eventually, kafka, numbers, publish, settings, source};
 
 fn with(mut connector: Connector, properties: &[(&str, &str)]) -> Connector {
     for (name, value) in properties {
@@ -58,21 +58,6 @@ fn a_producer_that_has_lost_all_brokers_goes_on_without_loss_double_or_disorder(
     eventually("kafka counts as back", || bridge.status()[0].state == State::Running);
     assert_eq!(proxy.producers(), 1, "it is the same producer");
     assert_eq!(numbers(&kafka, "all", 200), (0..200).collect::<Vec<_>>());
-}
-
-#[test]
-fn a_consumer_that_has_lost_all_brokers_goes_on() {
-    let kafka = kafka();
-    kafka.create_topic("all", 1).expect("a new topic");
-    let proxy = Proxy::start(kafka.bootstrap_servers());
-    let broker = Broker::that_answers(ReasonCode::Success);
-    let connector = with(sink("s", "all", "out"), EAGER);
-    let _bridge = broker.start(settings(&proxy.bootstrap_servers(), vec![connector]));
-    kafka.produce("all", None, Some(b"1"), &[]).expect("it is taken");
-    broker.wait("the first record", |seen| seen.injects.len() == 1);
-    lose_all_brokers(&proxy);
-    kafka.produce("all", None, Some(b"2"), &[]).expect("it is taken");
-    broker.wait("the second record", |seen| seen.injects.len() == 2);
 }
 
 #[test]

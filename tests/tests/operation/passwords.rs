@@ -200,6 +200,7 @@ fn a_socket_opened_before_sighup_does_not_log_in_with_a_user_taken_out() {
     run("mosquitto_passwd", &["-D", path.to_str().expect("UTF-8"), "alice"]).success();
     midge.reload();
     alice.closed();
+    midge.says(&["configuration reloaded"]);
     early.send_bytes(&bytes[1..]);
     let answer = early.closed();
     assert_eq!(answer.first(), Some(&0x20), "{answer:?}");
