@@ -94,7 +94,7 @@ pub(crate) fn compile(connector: &Connector, errors: &mut Vec<BridgeError>) -> O
                 rule,
                 filters,
                 limits: (source.buffer_messages, source.buffer_bytes),
-                waits: source.ack == Ack::Kafka,
+                waits: source.ack != Ack::None,
             })
         }
         ConnectorKind::Sink(sink) => {

@@ -14,7 +14,8 @@ use crate::nearest::did_you_mean;
 use crate::properties::{self, Property};
 use crate::resolved::Ack;
 use crate::secret::Secret;
-use crate::settings::quoted;
+use crate::settings::bridge::SOURCE;
+use crate::settings::{by_key, quoted};
 
 /// The connector classes answered to.
 pub(crate) const CLASSES: &[&str] = &["com.evokly.kafka.connect.mqtt.MqttSourceConnector"];
@@ -37,6 +38,11 @@ const fn property(
     FileProperty { name, default, meaning }
 }
 
+/// What begins with this means the same as the key of a source in `midge.toml`.
+const OWN_PREFIX: &str = "midge.";
+
+const OWN: &str = "The broker's own: the same as the key of `[connectors.NAME]`.";
+
 /// The properties of `com.evokly.kafka.connect.mqtt.MqttSourceConnector` and of Connect itself.
 pub(crate) static PROPERTIES: &[FileProperty] = &[
     property("name", "required", "The connector's name."),
@@ -57,7 +63,7 @@ pub(crate) static PROPERTIES: &[FileProperty] = &[
     property(
         "mqtt.qos",
         "1",
-        "0 lets publishers go on at once (`ack = \"none\"`), 1 and 2 keep their acknowledgement until Kafka has the record (`ack = \"kafka\"`).",
+        "0 lets publishers go on at once (`midge.ack=none`), 1 and 2 keep their acknowledgement back as `midge.ack` says.",
     ),
     property(
         "mqtt.user",
@@ -70,6 +76,14 @@ pub(crate) static PROPERTIES: &[FileProperty] = &[
         "tcp://localhost:1883",
         "Must name this broker: a loopback address or a listener's own host with the port of a listener, or a name of `bridge.local_hosts`.",
     ),
+    property("midge.ack", "as in midge.toml", OWN),
+    property("midge.buffer_bytes", "67108864", OWN),
+    property("midge.buffer_messages", "100000", OWN),
+    property("midge.producer_byte_rate", "0: no limit", OWN),
+    property("midge.spool_max_bytes", "1073741824", OWN),
+    property("midge.spool_max_age", "none", OWN),
+    property("midge.spool_full", "push_back", OWN),
+    property("midge.spool_after", "1s", OWN),
     property("mqtt.client_id", "none", "Ignored: there is no connection."),
     property("mqtt.clean_session", "true", "Ignored: there is no connection."),
     property("mqtt.connection_timeout", "30", "Ignored: there is no connection."),
@@ -102,6 +116,7 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
             headers: false,
             ..ConnectorDraft::new("", whole.clone())
         },
+        at_most_once: false,
         without_effect: Vec::new(),
         draft,
     };
@@ -124,6 +139,8 @@ struct Reader<'d> {
     file: &'d Path,
     draft: &'d mut Draft,
     connector: ConnectorDraft,
+    /// `mqtt.qos` is 0.
+    at_most_once: bool,
     /// Names that mean nothing inside the broker.
     without_effect: Vec<&'static str>,
 }
@@ -175,8 +192,8 @@ impl Reader<'_> {
             "kafka.topic" => self.connector.kafka_topic = Some(value.to_owned()),
             "mqtt.topic" => self.connector.mqtt_filters = vec![value.to_owned()],
             "mqtt.qos" => match value {
-                "0" => self.connector.ack = Ack::None,
-                "1" | "2" => self.connector.ack = Ack::Kafka,
+                "0" => self.at_most_once = true,
+                "1" | "2" => {}
                 _ => {
                     let message = format!("found {}, expected 0, 1 or 2", quoted(value));
                     self.draft.error(&origin, "mqtt.qos", message);
@@ -186,11 +203,26 @@ impl Reader<'_> {
             // Java keeps blanks at the end of a value, and a password may have them.
             "mqtt.password" => self.connector.mqtt_password = Some(Secret::new(&*property.value)),
             "mqtt.server_uris" => self.server_uris(&origin, value),
+            key if known.is_some() && key.starts_with(OWN_PREFIX) => {
+                self.own(&origin, key, value);
+            }
             key if known.is_some() => {
                 self.without_effect
                     .extend(known.map(|known| known.name).filter(|name| *name == key));
             }
             key => self.foreign(&origin, key),
+        }
+    }
+
+    /// A setting that the connector it stands for does not have.
+    fn own(&mut self, origin: &Origin, property: &str, value: &str) {
+        let row = property.strip_prefix(OWN_PREFIX).and_then(|key| by_key(SOURCE, key));
+        let row = row.expect("every property of ours is a setting of a source");
+        match row.take_text(&mut self.connector, value) {
+            Ok(()) => {
+                self.connector.said.insert(row.key, origin.clone());
+            }
+            Err(message) => self.draft.error(origin, property, message),
         }
     }
 
@@ -252,6 +284,9 @@ impl Reader<'_> {
         }
         let connector = &mut self.connector;
         connector.origin = connector.said("name");
+        if self.at_most_once {
+            connector.ack.get_or_insert(Ack::None);
+        }
         connector.kafka_topic.get_or_insert_with(|| "mqtt".to_owned());
         if connector.mqtt_filters.is_empty() {
             connector.mqtt_filters.push("#".to_owned());

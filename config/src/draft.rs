@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::error::{ConfigError, Notice, Origin};
 use crate::resolved::{
-    Ack, BindAddress, Limits, LogDestination, LogFormat, LogTypes, OffsetReset, Persistence,
-    SocketDomain, TlsVersion, Tombstones,
+    Ack, BindAddress, Durability, Limits, LogDestination, LogFormat, LogTypes, OffsetReset,
+    Persistence, SocketDomain, Spool, TlsVersion, Tombstones,
 };
 use crate::secret::Secret;
 
@@ -19,7 +19,7 @@ use crate::secret::Secret;
 pub(crate) struct Draft {
     pub(crate) broker: BrokerDraft,
     pub(crate) limits: Limits,
-    pub(crate) persistence: Persistence,
+    pub(crate) persistence: PersistenceDraft,
     pub(crate) log: LogDraft,
     pub(crate) authentication: AuthenticationDraft,
     pub(crate) listeners: Vec<ListenerDraft>,
@@ -77,6 +77,29 @@ impl Default for BrokerDraft {
             sys_interval: Some(Duration::from_secs(10)),
             connection_messages: true,
             set_tcp_nodelay: true,
+        }
+    }
+}
+
+#[derive(PartialEq)]
+pub(crate) struct PersistenceDraft {
+    pub(crate) enabled: bool,
+    pub(crate) directory: PathBuf,
+    pub(crate) file: PathBuf,
+    pub(crate) durability: Durability,
+    pub(crate) segment_bytes: u64,
+    pub(crate) max_bytes: Option<u64>,
+}
+
+impl Default for PersistenceDraft {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            directory: PathBuf::from("."),
+            file: PathBuf::from("mosquitto.db"),
+            durability: Durability::Fsync,
+            segment_bytes: Persistence::SEGMENT_BYTES,
+            max_bytes: None,
         }
     }
 }
@@ -240,9 +263,12 @@ pub(crate) struct ConnectorDraft {
     pub(crate) kafka_topic: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) headers: bool,
-    pub(crate) ack: Ack,
+    /// `None` while nothing was said: it depends on whether there is persistence.
+    pub(crate) ack: Option<Ack>,
     pub(crate) buffer_bytes: usize,
     pub(crate) buffer_messages: usize,
+    pub(crate) spool: Spool,
+    pub(crate) producer_byte_rate: Option<u64>,
     pub(crate) kafka_topics: Vec<String>,
     pub(crate) group_id: Option<String>,
     pub(crate) mqtt_topic: Option<String>,
@@ -269,9 +295,11 @@ impl ConnectorDraft {
             kafka_topic: None,
             key: None,
             headers: true,
-            ack: Ack::Kafka,
+            ack: None,
             buffer_bytes: 64 << 20,
             buffer_messages: 100_000,
+            spool: Spool::default(),
+            producer_byte_rate: None,
             kafka_topics: Vec::new(),
             group_id: None,
             mqtt_topic: None,
@@ -294,6 +322,8 @@ impl ConnectorDraft {
             "mqtt_filters" if self.from_file => "mqtt.topic".to_owned(),
             "kafka_topic" if self.from_file => "kafka.topic".to_owned(),
             "mqtt_password" if self.from_file => "mqtt.password".to_owned(),
+            "name" if self.from_file => "name".to_owned(),
+            _ if self.from_file => format!("midge.{key}"),
             _ => format!("connectors.{}.{key}", self.name),
         }
     }

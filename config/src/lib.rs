@@ -25,8 +25,8 @@ pub use load::{NamedFiles, Sources, load, named_files};
 pub use reference::markdown;
 pub use resolved::{
     Ack, Authentication, BindAddress, CertificateUsername, ClientProperties, Config, Connector,
-    ConnectorKind, Kafka, Limits, Listener, Log, LogDestination, LogFormat, LogTimestamp, LogTypes,
-    MAX_WORKERS, MqttUser, Oauth, OffsetReset, Persistence, SinkConnector, SocketDomain,
-    SourceConnector, Tls, TlsVersion, Tombstones,
+    ConnectorKind, Durability, Kafka, Limits, Listener, Log, LogDestination, LogFormat,
+    LogTimestamp, LogTypes, MAX_WORKERS, MqttUser, Oauth, OffsetReset, Persistence, QueueFull,
+    SinkConnector, SocketDomain, SourceConnector, Spool, SpoolFull, Tls, TlsVersion, Tombstones,
 };
 pub use secret::Secret;

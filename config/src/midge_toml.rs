@@ -16,10 +16,9 @@ use crate::draft::{ConnectorDraft, Draft, ListenerDraft};
 use crate::error::{ConfigError, Origin};
 use crate::nearest::did_you_mean;
 use crate::settings::bridge::{BRIDGE, CONNECTOR, KAFKA, OAUTH, SINK, SOURCE};
-use crate::settings::broker::{
-    BROKER, LIMITS, LOG, LOG_DESTINATIONS, PERSISTENCE, log_destination,
-};
+use crate::settings::broker::{BROKER, LIMITS, LOG, LOG_DESTINATIONS, log_destination};
 use crate::settings::listener::{AUTHENTICATION, LISTENER};
+use crate::settings::persistence::PERSISTENCE;
 use crate::settings::{Setting, Take, by_key, kind_name, quoted};
 
 /// What every variable of ours begins with.

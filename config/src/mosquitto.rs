@@ -16,10 +16,9 @@ use crate::draft::{AuthenticationDraft, Draft, ListenerDraft};
 use crate::error::Origin;
 use crate::nearest::did_you_mean;
 use crate::resolved::{BindAddress, LogDestination, LogTypes};
-use crate::settings::broker::{
-    BROKER, LIMITS, LOG, LOG_DESTINATIONS, LOG_TYPES, PERSISTENCE, log_destination,
-};
+use crate::settings::broker::{BROKER, LIMITS, LOG, LOG_DESTINATIONS, LOG_TYPES, log_destination};
 use crate::settings::listener::{AUTHENTICATION, LISTENER};
+use crate::settings::persistence::PERSISTENCE;
 use crate::settings::{Setting, by_directive, by_key, parse_int, quoted};
 
 /// The files of an included directory, in the order they are read.

@@ -9,8 +9,9 @@ use crate::connector_file;
 use crate::mosquitto::directives::{DIRECTIVES, Directive, Scope, Support};
 use crate::settings::Setting;
 use crate::settings::bridge::{BRIDGE, CONNECTOR, KAFKA, OAUTH, SINK, SOURCE};
-use crate::settings::broker::{BROKER, LIMITS, LOG, PERSISTENCE};
+use crate::settings::broker::{BROKER, LIMITS, LOG};
 use crate::settings::listener::{AUTHENTICATION, LISTENER};
+use crate::settings::persistence::PERSISTENCE;
 
 /// All tables.
 pub fn markdown() -> String {

@@ -4,6 +4,7 @@
 
 mod bridge;
 mod listener;
+mod persistence;
 
 use std::num::NonZero;
 
@@ -19,14 +20,9 @@ pub(crate) fn resolve(
 ) -> Result<Config, Vec<ConfigError>> {
     let listeners = listener::resolve(&mut draft, ports);
     let kafka = bridge::kafka(&mut draft);
-    let connectors = bridge::connectors(&mut draft);
+    let persistence = persistence::resolve(&mut draft);
+    let connectors = bridge::connectors(&mut draft, persistence.is_some());
     bridge::remote_hosts(&mut draft, &listeners);
-    if draft.persistence.enabled {
-        let origin = draft.said("persistence.enabled");
-        let message = "not supported yet: persistence: sessions, queues and retained messages live \
-                       in memory and end with the process";
-        draft.notice(&origin, message);
-    }
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut limits = draft.limits.clone();
     if limits.password_threads == 0 {
@@ -42,7 +38,7 @@ pub(crate) fn resolve(
     Ok(Config {
         listeners,
         limits,
-        persistence: draft.persistence,
+        persistence,
         log,
         sys_interval: draft.broker.sys_interval,
         user: draft.broker.user,

@@ -7,20 +7,22 @@ mod kafka;
 mod limits;
 mod listener;
 mod log;
+mod persistence;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use connector::{
-    Ack, Connector, ConnectorKind, MqttUser, OffsetReset, SinkConnector, SourceConnector,
-    Tombstones,
+    Ack, Connector, ConnectorKind, MqttUser, OffsetReset, SinkConnector, SourceConnector, Spool,
+    SpoolFull, Tombstones,
 };
 pub use kafka::{ClientProperties, Kafka, Oauth};
-pub use limits::Limits;
+pub use limits::{Limits, QueueFull};
 pub use listener::{
     Authentication, BindAddress, CertificateUsername, Listener, SocketDomain, Tls, TlsVersion,
 };
 pub use log::{Log, LogDestination, LogFormat, LogTimestamp, LogTypes};
+pub use persistence::{Durability, Persistence};
 
 use crate::error::Notice;
 
@@ -36,8 +38,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// What a client, a session and the process may take.
     pub limits: Limits,
-    /// What is kept over a restart.
-    pub persistence: Persistence,
+    /// What is kept over a restart; `None` keeps nothing.
+    pub persistence: Option<Persistence>,
     /// Where log lines go and which of them.
     pub log: Log,
     /// How often the `$SYS` topics are published; `None` publishes none.
@@ -60,21 +62,4 @@ pub struct Config {
     pub notices: Vec<Notice>,
     /// Every configuration file that was read, included ones too.
     pub files: Vec<PathBuf>,
-}
-
-/// What is kept over a restart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Persistence {
-    /// Keep sessions, queues and retained messages on disk.
-    pub enabled: bool,
-    /// The directory for it.
-    pub location: PathBuf,
-    /// The name of a Mosquitto database in that directory, to be imported at the first start.
-    pub file: PathBuf,
-}
-
-impl Default for Persistence {
-    fn default() -> Self {
-        Self { enabled: false, location: PathBuf::from("."), file: PathBuf::from("mosquitto.db") }
-    }
 }

@@ -6,6 +6,7 @@
 pub(crate) mod bridge;
 pub(crate) mod broker;
 pub(crate) mod listener;
+pub(crate) mod persistence;
 #[cfg(test)]
 mod tests;
 
@@ -40,7 +41,10 @@ pub(crate) enum Take<T: 'static> {
     Choice(&'static [&'static str], fn(&mut T, &str)),
     List(fn(&mut T, Vec<String>)),
     Choices(&'static [&'static str], fn(&mut T, &[String])),
+    /// Long, with Mosquitto's units.
     Period(fn(&mut T, Duration)),
+    /// Short or long, with units of our own: Mosquitto's `m` is a month.
+    Interval(fn(&mut T, Duration)),
     Properties(fn(&mut T, BTreeMap<String, String>)),
 }
 
@@ -65,6 +69,7 @@ impl<T> Setting<T> {
             Take::List(_) => "a list of text".to_owned(),
             Take::Choices(accepted, _) => format!("a list of {}", accepted.join(", ")),
             Take::Period(_) => "a number followed by h, d, w, m or y".to_owned(),
+            Take::Interval(_) => "a number followed by ms, s, min, h or d".to_owned(),
             Take::Properties(_) => "a table of properties".to_owned(),
         }
     }
@@ -91,6 +96,7 @@ impl<T> Setting<T> {
                 set(target, &items);
             }
             Take::Period(set) => set(target, parse_period(text).ok_or_else(mismatch)?),
+            Take::Interval(set) => set(target, parse_interval(text).ok_or_else(mismatch)?),
             Take::Properties(_) => return Err(mismatch()),
         }
         Ok(())
@@ -105,7 +111,11 @@ impl<T> Setting<T> {
                 set(target, *number);
             }
             (
-                Take::Text(_) | Take::Secret(_) | Take::Choice(..) | Take::Period(_),
+                Take::Text(_)
+                | Take::Secret(_)
+                | Take::Choice(..)
+                | Take::Period(_)
+                | Take::Interval(_),
                 ValueKind::String(text),
             ) => return self.take_text(target, text),
             // One item may be written without the brackets.
@@ -223,6 +233,21 @@ fn parse_period(text: &str) -> Option<Duration> {
     };
     let count: u32 = digits.parse().ok().filter(|count| *count > 0)?;
     u64::from(count).checked_mul(seconds).map(Duration::from_secs)
+}
+
+fn parse_interval(text: &str) -> Option<Duration> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
+    let (digits, unit) = text.split_at(unit_at);
+    let milliseconds: u64 = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    let count: u32 = digits.parse().ok().filter(|count| *count > 0)?;
+    Some(Duration::from_millis(u64::from(count) * milliseconds))
 }
 
 fn one_of<'t>(accepted: &[&str], text: &'t str) -> Option<&'t str> {

@@ -14,7 +14,7 @@ use midge_bridge::{Bridge, Host, Settings};
 use midge_codec::{QoS, ReasonCode, Text, TopicName};
 use midge_config::{
     Ack, ClientProperties, Connector, ConnectorKind, Kafka, OffsetReset, Origin, SinkConnector,
-    SourceConnector, Tombstones,
+    SourceConnector, Spool, Tombstones,
 };
 use midge_core::{Client, DutyId, Inject, Memory, Message, Offer, Origin as From, ShardId, TapId};
 
@@ -136,6 +136,8 @@ pub fn source(name: &str, kafka_topic: &str) -> Connector {
             ack: Ack::Kafka,
             buffer_bytes: 64 << 20,
             buffer_messages: 100_000,
+            spool: Spool::default(),
+            producer_byte_rate: None,
         }),
     )
 }

@@ -14,7 +14,7 @@ use midge_bridge::dev::EmbeddedKafka;
 use midge_bridge::{Event, Observer};
 use midge_config::{
     Ack, Config, Connector, ConnectorKind, LogTypes, OffsetReset, Origin, SinkConnector,
-    SourceConnector, Sources, Tombstones, load,
+    SourceConnector, Sources, Spool, Tombstones, load,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -134,6 +134,8 @@ fn config(port: u16, kafka: &EmbeddedKafka) -> Result<Config, String> {
                 ack: Ack::Kafka,
                 buffer_bytes: 64 << 20,
                 buffer_messages: 100_000,
+                spool: Spool::default(),
+                producer_byte_rate: None,
             }),
         ),
         connector(

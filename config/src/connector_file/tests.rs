@@ -1,9 +1,11 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::error::ConfigError;
 use crate::resolve::resolve;
-use crate::resolved::{Config, ConnectorKind, SourceConnector};
+use crate::resolved::{Config, ConnectorKind, SourceConnector, Spool, SpoolFull};
 
 fn try_read(text: &str, toml: &str) -> Result<Config, Vec<ConfigError>> {
     let mut draft = Draft::default();
@@ -54,6 +56,8 @@ fn the_file_of_the_walkthrough_becomes_a_source() {
             ack: Ack::Kafka,
             buffer_bytes: 64 << 20,
             buffer_messages: 100_000,
+            spool: Spool::default(),
+            producer_byte_rate: None,
         })
     );
     let user = connector.user.as_ref().expect("a user");
@@ -82,6 +86,40 @@ fn defaults_are_those_of_the_connector() {
     let config = try_read(&format!("{text}mqtt.qos=0\n"), "").unwrap_or_else(|_| panic!());
     let ConnectorKind::Source(source) = &config.connectors[0].kind else { panic!("a source") };
     assert_eq!(source.ack, Ack::None);
+}
+
+fn source(text: &str, toml: &str) -> SourceConnector {
+    let config = try_read(text, toml).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let ConnectorKind::Source(source) = &config.connectors[0].kind else { panic!("a source") };
+    source.clone()
+}
+
+#[test]
+fn the_broker_s_own_settings_have_a_prefix() {
+    let toml = "[persistence]\nenabled = true\n";
+    let own = "midge.ack=spool\nmidge.spool_max_bytes=1048576\nmidge.spool_max_age=2d\n\
+               midge.spool_full=drop_newest\nmidge.spool_after=3s\nmidge.producer_byte_rate=9\n\
+               midge.buffer_bytes=65536\nmidge.buffer_messages=7\nmqtt.qos=0\n";
+    let found = source(&format!("{WALKTHROUGH}{own}"), toml);
+    let spool = Spool {
+        max_bytes: 1 << 20,
+        max_age: Some(Duration::from_secs(2 * 86_400)),
+        full: SpoolFull::DropNewest,
+        after: Duration::from_secs(3),
+    };
+    // What names the acknowledgement wins over a QoS.
+    assert_eq!((found.ack, found.spool), (Ack::Spool, spool));
+    assert_eq!((found.buffer_bytes, found.buffer_messages), (65_536, 7));
+    assert_eq!(found.producer_byte_rate, Some(9));
+    assert_eq!(source(&format!("{WALKTHROUGH}mqtt.qos=2\n"), toml).ack, Ack::Spool);
+    assert_eq!(source(&format!("{WALKTHROUGH}mqtt.qos=0\n"), toml).ack, Ack::None);
+    assert_eq!(
+        errors(&format!("{WALKTHROUGH}midge.ack=spool\nmidge.spool_full=wait\n"), ""),
+        "mqtt.properties:13: midge.ack: found spool without persistence, expected kafka or none, \
+         or persistence enabled: the spool is on disk\n\
+         mqtt.properties:14: midge.spool_full: found \"wait\", expected one of push_back, \
+         drop_oldest, drop_newest\n"
+    );
 }
 
 #[test]

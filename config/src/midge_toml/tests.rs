@@ -1,11 +1,14 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::error::ConfigError;
 use crate::resolve::resolve;
 use crate::resolved::{
-    Ack, BindAddress, Config, ConnectorKind, LogDestination, LogFormat, LogTimestamp, OffsetReset,
-    SinkConnector, SourceConnector, Tombstones,
+    Ack, BindAddress, Config, ConnectorKind, Durability, LogDestination, LogFormat, LogTimestamp,
+    OffsetReset, Persistence, QueueFull, SinkConnector, SourceConnector, Spool, SpoolFull,
+    Tombstones,
 };
 
 fn try_read(text: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<ConfigError>> {
@@ -53,11 +56,15 @@ max_topic_levels = 8
 password_threads = 2
 max_waiting_logins = 7
 persistent_client_expiration = "14d"
+queue_full = "drop_oldest"
 
 [persistence]
-enabled = false
-location = "/var/lib/midge"
+enabled = true
+directory = "/var/lib/midge"
 file = "old.db"
+durability = "os"
+segment_size = 1048576
+max_size = 4194304
 
 [log]
 destinations = ["stdout", "file /var/log/midge.log"]
@@ -101,9 +108,14 @@ mqtt_filters = ["sensors/#", "a/+"]
 kafka_topic = "sensors.${topic[2]}"
 key = "${clientid}"
 headers = false
-ack = "none"
+ack = "spool"
 buffer_bytes = 1000000
 buffer_messages = 10
+producer_byte_rate = 50000
+spool_max_bytes = 2000000
+spool_max_age = "36h"
+spool_full = "drop_oldest"
+spool_after = "250ms"
 mqtt_user = "bridge"
 mqtt_password = "secret"
 properties = { "client.id" = "up" }
@@ -135,7 +147,17 @@ fn every_section_is_taken() {
     assert_eq!((limits.max_subscriptions, limits.max_topic_levels), (9, 8));
     assert_eq!((limits.password_threads, limits.max_waiting_logins), (2, 7));
     assert_eq!(limits.persistent_client_expiration.map(|p| p.as_secs()), Some(14 * 86_400));
-    assert_eq!(config.persistence.file, PathBuf::from("old.db"));
+    assert_eq!(limits.queue_full, QueueFull::DropOldest);
+    assert_eq!(
+        config.persistence,
+        Some(Persistence {
+            directory: "/var/lib/midge".into(),
+            import: Some("/var/lib/midge/old.db".into()),
+            durability: Durability::Os,
+            segment_bytes: 1 << 20,
+            max_bytes: Some(4 << 20),
+        })
+    );
     assert_eq!(
         config.log.destinations,
         [LogDestination::Stdout, LogDestination::File("/var/log/midge.log".into())]
@@ -201,9 +223,16 @@ fn connectors_of_both_types_are_taken() {
             kafka_topic: "sensors.${topic[2]}".to_owned(),
             key: "${clientid}".to_owned(),
             headers: false,
-            ack: Ack::None,
+            ack: Ack::Spool,
             buffer_bytes: 1_000_000,
             buffer_messages: 10,
+            spool: Spool {
+                max_bytes: 2_000_000,
+                max_age: Some(Duration::from_secs(36 * 3600)),
+                full: SpoolFull::DropOldest,
+                after: Duration::from_millis(250),
+            },
+            producer_byte_rate: Some(50_000),
         })
     );
     let user = up.user.as_ref().expect("a user");
@@ -345,6 +374,99 @@ fn a_share_name_in_a_source_s_filter_is_refused_with_what_to_write_instead() {
     let expected = "midge.toml:3: connectors.a.mqtt_filters: found \"$share/g/a/#\", expected \
                     \"a/#\": a rule sees every message once, there is nobody to share it with\n";
     assert_eq!(errors(text, &[]), expected);
+}
+
+const SOURCE_A: &str = "[connectors.a]\ntype = \"source\"\nmqtt_filters = \"a\"\n\
+                        kafka_topic = \"a\"\n";
+
+fn source_a(text: &str) -> (SourceConnector, Vec<String>) {
+    let config = read(text, &[("MIDGE__KAFKA__BOOTSTRAP_SERVERS", "k:9092")]);
+    let ConnectorKind::Source(source) = &config.connectors[0].kind else { panic!("a source") };
+    (source.clone(), config.notices.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn acknowledgements_wait_for_the_spool_when_there_is_a_disk_and_else_for_kafka() {
+    let persistent = "[persistence]\nenabled = true\n";
+    let (source, notices) = source_a(&format!("{SOURCE_A}{persistent}"));
+    assert_eq!((source.ack, source.spool), (Ack::Spool, Spool::default()));
+    assert_eq!(notices, [""; 0]);
+    let (source, _) = source_a(SOURCE_A);
+    assert_eq!((source.ack, source.producer_byte_rate), (Ack::Kafka, None));
+    let (source, _) = source_a(&format!("{SOURCE_A}ack = \"kafka\"\n{persistent}"));
+    assert_eq!(source.ack, Ack::Kafka);
+    assert_eq!(
+        errors(&format!("{SOURCE_A}ack = \"spool\"\nspool_max_age = \"1h\"\n"), &[]),
+        "midge.toml:5: connectors.a.ack: found spool without persistence, expected kafka or none, \
+         or persistence enabled: the spool is on disk\n"
+    );
+}
+
+#[test]
+fn bounds_of_a_spool_that_is_not_there_are_not_dropped_in_silence() {
+    let bounds = "spool_max_bytes = 1048576\nspool_full = \"drop_newest\"\n";
+    let (_, notices) = source_a(&format!("{SOURCE_A}{bounds}"));
+    assert_eq!(
+        notices,
+        [
+            "midge.toml:5: ignored: connectors.a.spool_max_bytes: persistence is off, and the \
+             spool is on disk",
+            "midge.toml:6: ignored: connectors.a.spool_full: persistence is off, and the spool is \
+             on disk",
+        ]
+    );
+    let text = format!("{SOURCE_A}ack = \"none\"\nspool_after = \"2s\"\n[persistence]\n");
+    let (_, notices) = source_a(&format!("{text}enabled = true\n"));
+    assert_eq!(
+        notices,
+        ["midge.toml:6: ignored: connectors.a.spool_after: acknowledgements wait for nothing, so \
+             nothing is spooled"]
+    );
+    let text = format!("{SOURCE_A}ack = \"kafka\"\nspool_max_age = \"2d\"\n[persistence]\n");
+    let (_, notices) = source_a(&format!("{text}enabled = true\n"));
+    assert_eq!(
+        notices,
+        ["midge.toml:6: ignored: connectors.a.spool_max_age: acknowledgements wait for Kafka, so \
+             nothing is spooled"]
+    );
+}
+
+#[test]
+fn persistence_has_defaults_and_a_journal_that_fits_its_bound() {
+    let config = read("", &[("MIDGE__PERSISTENCE__ENABLED", "true")]);
+    let persistence = config.persistence.expect("persistence");
+    assert_eq!(persistence.import, Some(PathBuf::from("./mosquitto.db")));
+    assert_eq!(persistence.journal(), PathBuf::from("./midge-store"));
+    assert_eq!(Persistence { import: None, ..persistence }, Persistence::new("."));
+    let small = "[persistence]\nenabled = true\nmax_size = 67108863\n";
+    assert_eq!(
+        errors(small, &[]),
+        "midge.toml:3: persistence.max_size: found 67108863, expected 67108864 or more, or 0: the \
+         journal needs 4 segments of 16777216 bytes\n"
+    );
+    let wrong = "[persistence]\nsegment_size = 4096\ndurability = \"disk\"\nlocation = \"x\"\n";
+    assert_eq!(
+        errors(wrong, &[]),
+        "midge.toml:2: persistence.segment_size: found 4096, expected a whole number from 1048576 \
+         to 1073741824\n\
+         midge.toml:3: persistence.durability: found \"disk\", expected one of fsync, os, none\n\
+         midge.toml:4: persistence.location: unknown key; accepted: directory, durability, \
+         enabled, file, max_size, segment_size\n"
+    );
+}
+
+#[test]
+fn what_is_said_about_persistence_that_is_off_has_no_effect_and_a_line() {
+    let config = read("[persistence]\ndurability = \"os\"\nmax_size = 5\n", &[]);
+    assert_eq!(config.persistence, None);
+    let notices: Vec<_> = config.notices.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        notices,
+        [
+            "midge.toml:2: ignored: persistence.durability: persistence is off",
+            "midge.toml:3: ignored: persistence.max_size: persistence is off",
+        ]
+    );
 }
 
 #[test]

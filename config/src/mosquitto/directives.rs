@@ -63,6 +63,9 @@ const fn row(name: &'static str, scope: Scope, support: Support) -> Directive {
     Directive { name, scope, support }
 }
 
+const SAVED_AT_ONCE: Support =
+    Ignored("with persistence every change is on disk before it is acknowledged");
+
 const RUSTLS_CIPHERS: Support =
     Ignored("the cipher suites of rustls are all strong and are always on");
 
@@ -161,8 +164,8 @@ pub(crate) static DIRECTIVES: &[Directive] = &[
     row("persistence", Global, Setting),
     row("persistence_location", Global, Setting),
     row("persistence_file", Global, Setting),
-    row("autosave_interval", Global, Ignored("nothing is saved by a timer")),
-    row("autosave_on_changes", Global, Ignored("nothing is saved by a count of changes")),
+    row("autosave_interval", Global, SAVED_AT_ONCE),
+    row("autosave_on_changes", Global, SAVED_AT_ONCE),
     row("log_dest", Global, Special),
     row("log_type", Global, Special),
     row("log_timestamp", Global, Setting),

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::error::ConfigError;
 use crate::resolve::resolve;
-use crate::resolved::{CertificateUsername, Config, LogTimestamp, SocketDomain, TlsVersion};
+use crate::resolved::{
+    CertificateUsername, Config, Durability, LogTimestamp, SocketDomain, TlsVersion,
+};
 
 fn try_read(text: &str) -> Result<Config, Vec<ConfigError>> {
     let mut draft = Draft::default();
@@ -122,17 +124,17 @@ fn the_file_of_the_walkthrough_is_read_with_its_indentation() {
     let files = &listener.authentication;
     assert_eq!(files.password_file.as_deref(), Some(Path::new("/etc/mosquitto/pwfile")));
     assert_eq!(files.acl_file.as_deref(), Some(Path::new("/etc/mosquitto/aclfile")));
-    assert!(config.persistence.enabled);
-    assert_eq!(config.persistence.location, Path::new("/var/lib/mosquitto/"));
+    let persistence = config.persistence.as_ref().expect("persistence");
+    assert_eq!(persistence.journal(), Path::new("/var/lib/mosquitto/midge-store"));
+    assert_eq!(persistence.import.as_deref(), Some(Path::new("/var/lib/mosquitto/mosquitto.db")));
+    assert_eq!(persistence.durability, Durability::Fsync);
     assert_eq!(
         config.log.destinations,
         [LogDestination::Syslog, LogDestination::Stdout, LogDestination::Topic]
     );
     assert_eq!(config.log.types, LogTypes::default());
     assert_eq!(config.log.timestamp, LogTimestamp::Unix);
-    let expected = "m.conf:2: not supported yet: persistence: sessions, queues and retained \
-                    messages live in memory and end with the process";
-    assert_eq!(notices(&config), [expected]);
+    assert_eq!(notices(&config), [""; 0]);
 }
 
 #[test]
@@ -269,6 +271,24 @@ fn limits_are_taken_and_zero_lifts_them() {
     assert!(limits.password_threads >= 1);
     assert_eq!(read("").limits.max_queued_messages, Some(1000));
     assert_eq!(read("").limits.max_inflight_messages, 20);
+}
+
+#[test]
+fn autosave_asks_for_less_than_persistence_does() {
+    let config = read("persistence true\nautosave_interval 60\nautosave_on_changes true\n");
+    assert!(config.persistence.is_some());
+    assert_eq!(
+        notices(&config),
+        [
+            "m.conf:2: ignored: autosave_interval: with persistence every change is on disk before \
+             it is acknowledged",
+            "m.conf:3: ignored: autosave_on_changes: with persistence every change is on disk \
+             before it is acknowledged",
+        ]
+    );
+    let config = read("persistence false\npersistence_location /var/lib/mosquitto/\n");
+    assert_eq!(config.persistence, None);
+    assert_eq!(notices(&config), ["m.conf:2: ignored: persistence.directory: persistence is off"]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::draft::{ConnectorDraft, Draft};
 use crate::error::Origin;
 use crate::kafka_properties;
 use crate::resolved::{
-    BindAddress, ClientProperties, Connector, ConnectorKind, Kafka, Listener, MqttUser, Oauth,
+    Ack, BindAddress, ClientProperties, Connector, ConnectorKind, Kafka, Listener, MqttUser, Oauth,
     SinkConnector, SourceConnector,
 };
 use crate::settings::quoted;
@@ -149,7 +149,7 @@ fn sorted(
 }
 
 /// The connectors, names unique.
-pub(super) fn connectors(draft: &mut Draft) -> Vec<Connector> {
+pub(super) fn connectors(draft: &mut Draft, persistent: bool) -> Vec<Connector> {
     let mut names: BTreeMap<String, Origin> = BTreeMap::new();
     let mut resolved = Vec::new();
     for said in std::mem::take(&mut draft.connectors) {
@@ -157,12 +157,12 @@ pub(super) fn connectors(draft: &mut Draft) -> Vec<Connector> {
             let message = format!("found a second time, the first stands at {first}");
             draft.error(&said.origin, &format!("connector {}", said.name), message);
         }
-        resolved.extend(connector(draft, said));
+        resolved.extend(connector(draft, said, persistent));
     }
     resolved
 }
 
-fn connector(draft: &mut Draft, mut said: ConnectorDraft) -> Option<Connector> {
+fn connector(draft: &mut Draft, mut said: ConnectorDraft, persistent: bool) -> Option<Connector> {
     let origin = said.said("properties");
     let table = std::mem::take(&mut said.properties);
     let overrides = sorted(draft, &origin, &said.path("properties"), table);
@@ -181,12 +181,18 @@ fn connector(draft: &mut Draft, mut said: ConnectorDraft) -> Option<Connector> {
     let kind = if said.sink? {
         ConnectorKind::Sink(sink(draft, &said, name)?)
     } else {
-        ConnectorKind::Source(source(draft, &said, name)?)
+        ConnectorKind::Source(source(draft, &said, name, persistent)?)
     };
     Some(Connector { name: said.name, origin: said.origin, user, overrides, kind })
 }
 
-fn source(draft: &mut Draft, said: &ConnectorDraft, name: Text) -> Option<SourceConnector> {
+fn source(
+    draft: &mut Draft,
+    said: &ConnectorDraft,
+    name: Text,
+    persistent: bool,
+) -> Option<SourceConnector> {
+    let ack = acknowledgement(draft, said, persistent);
     if said.mqtt_filters.is_empty() {
         wrong(draft, said, "mqtt_filters", "is missing, expected one topic filter or more");
     }
@@ -228,10 +234,41 @@ fn source(draft: &mut Draft, said: &ConnectorDraft, name: Text) -> Option<Source
         kafka_topic,
         key,
         headers: said.headers,
-        ack: said.ack,
+        ack,
         buffer_bytes: said.buffer_bytes,
         buffer_messages: said.buffer_messages,
+        spool: said.spool.clone(),
+        producer_byte_rate: said.producer_byte_rate,
     })
+}
+
+/// What acknowledgements wait for: the spool where there is one.
+fn acknowledgement(draft: &mut Draft, said: &ConnectorDraft, persistent: bool) -> Ack {
+    let ack = match said.ack {
+        Some(Ack::Spool) if !persistent => {
+            let message = "found spool without persistence, expected kafka or none, or persistence \
+                           enabled: the spool is on disk";
+            wrong(draft, said, "ack", message);
+            // What belongs to the spool stands beside the same mistake.
+            return Ack::Spool;
+        }
+        Some(ack) => ack,
+        None if persistent => Ack::Spool,
+        None => Ack::Kafka,
+    };
+    if ack != Ack::Spool {
+        let reason = match said.ack {
+            Some(Ack::None) => "acknowledgements wait for nothing, so nothing is spooled",
+            Some(_) => "acknowledgements wait for Kafka, so nothing is spooled",
+            None => "persistence is off, and the spool is on disk",
+        };
+        for key in ["spool_max_bytes", "spool_max_age", "spool_full", "spool_after"] {
+            if let Some(origin) = said.said.get(key) {
+                draft.notice(origin, format!("ignored: {}: {reason}", said.path(key)));
+            }
+        }
+    }
+    ack
 }
 
 fn sink(draft: &mut Draft, said: &ConnectorDraft, name: Text) -> Option<SinkConnector> {

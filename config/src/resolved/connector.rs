@@ -2,6 +2,8 @@
 //!
 //! Templates are kept as text; the bridge compiles them.
 
+use std::time::Duration;
+
 use crate::error::Origin;
 use crate::resolved::kafka::ClientProperties;
 use crate::secret::Secret;
@@ -57,15 +59,58 @@ pub struct SourceConnector {
     pub buffer_bytes: usize,
     /// Records that wait for Kafka before publishers are held back.
     pub buffer_messages: usize,
+    /// The bounds of its spool; there is one when `ack` is [`Ack::Spool`].
+    pub spool: Spool,
+    /// Bytes of records a second that are given to Kafka; `None` is no limit.
+    pub producer_byte_rate: Option<u64>,
 }
 
 /// What a publisher's acknowledgement waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ack {
+    /// Kafka has the record or the spool has it, whichever is first. Only with persistence.
+    Spool,
     /// Kafka has the record.
     Kafka,
     /// Nothing: a record may be lost.
     None,
+}
+
+/// The bounds of what waits on disk for Kafka.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spool {
+    /// Bytes of messages.
+    pub max_bytes: u64,
+    /// The age of a message; `None` keeps it for as long as it takes.
+    pub max_age: Option<Duration>,
+    /// What happens at `max_bytes`.
+    pub full: SpoolFull,
+    /// How long Kafka may leave a record unacknowledged before all that are go to the disk.
+    pub after: Duration,
+}
+
+impl Default for Spool {
+    fn default() -> Self {
+        Self {
+            // Ten minutes of 5,000 messages a second at 256 bytes fit, with what stands beside them.
+            max_bytes: 1 << 30,
+            max_age: None,
+            full: SpoolFull::PushBack,
+            // A busy cluster answers in tens of milliseconds, one that elects a leader in seconds.
+            after: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What happens when a spool has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpoolFull {
+    /// Publishers are held back until there is room.
+    PushBack,
+    /// The oldest messages are dropped, and counted.
+    DropOldest,
+    /// The new message is dropped, and counted.
+    DropNewest,
 }
 
 /// Kafka to MQTT.

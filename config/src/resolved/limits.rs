@@ -21,6 +21,8 @@ pub struct Limits {
     pub max_queued_messages: Option<usize>,
     /// Bytes of payload waiting for one session beyond those in flight; `None` is no limit.
     pub max_queued_bytes: Option<usize>,
+    /// What becomes of a QoS 1 or 2 message that a session's queue has no room for.
+    pub queue_full: QueueFull,
     /// Queue QoS 0 messages too for a session that is offline.
     pub queue_qos0_messages: bool,
     /// The longest keep alive; a client that asks for more, or for none, is told this one
@@ -51,6 +53,17 @@ pub struct Limits {
     pub max_waiting_logins: usize,
 }
 
+/// What becomes of a QoS 1 or 2 message that a session's queue has no room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueFull {
+    /// It is dropped for that session, and counted.
+    DropNewest,
+    /// The session's oldest waiting message is dropped for it, and counted.
+    DropOldest,
+    /// Its publisher is refused: MQTT 5 with Quota exceeded (0x97), MQTT 3 by no acknowledgement.
+    Refuse,
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -62,6 +75,8 @@ impl Default for Limits {
             max_inflight_bytes: None,
             max_queued_messages: Some(1000),
             max_queued_bytes: None,
+            // As Mosquitto.
+            queue_full: QueueFull::DropNewest,
             queue_qos0_messages: false,
             max_keepalive: None,
             persistent_client_expiration: None,

@@ -4,7 +4,7 @@
 
 use super::{Setting, Take};
 use crate::draft::{BridgeDraft, ConnectorDraft, KafkaDraft, OauthDraft};
-use crate::resolved::{Ack, OffsetReset, Tombstones};
+use crate::resolved::{Ack, OffsetReset, SpoolFull, Tombstones};
 
 pub(crate) static KAFKA: &[Setting<KafkaDraft>] = &[
     Setting {
@@ -210,11 +210,16 @@ pub(crate) static SOURCE: &[Setting<ConnectorDraft>] = &[
     Setting {
         key: "ack",
         directive: None,
-        default: "kafka",
-        meaning: "What a publisher's acknowledgement waits for: `kafka` until Kafka has the \
-                  record, `none` for nothing, so that a record may be lost.",
-        take: Take::Choice(&["kafka", "none"], |connector, word| {
-            connector.ack = if word == "none" { Ack::None } else { Ack::Kafka };
+        default: "spool with persistence, kafka without",
+        meaning: "What a publisher's acknowledgement waits for: `spool` until Kafka has the record \
+                  or the disk has it, whichever is first (needs persistence), `kafka` until Kafka \
+                  has the record, `none` for nothing, so that a record may be lost.",
+        take: Take::Choice(&["spool", "kafka", "none"], |connector, word| {
+            connector.ack = Some(match word {
+                "spool" => Ack::Spool,
+                "none" => Ack::None,
+                _ => Ack::Kafka,
+            });
         }),
     },
     Setting {
@@ -234,6 +239,55 @@ pub(crate) static SOURCE: &[Setting<ConnectorDraft>] = &[
         take: Take::Int(1..=100_000_000, |connector, count| {
             connector.buffer_messages = count as usize;
         }),
+    },
+    Setting {
+        key: "producer_byte_rate",
+        directive: None,
+        default: "0: no limit",
+        meaning: "Bytes of records a second that are given to Kafka; what is more waits, as when \
+                  Kafka is slow.",
+        take: Take::Int(0..=i64::MAX, |connector, bytes| {
+            connector.producer_byte_rate = (bytes > 0).then_some(bytes as u64);
+        }),
+    },
+    Setting {
+        key: "spool_max_bytes",
+        directive: None,
+        default: "1073741824",
+        meaning: "Bytes of messages that wait on disk for Kafka.",
+        take: Take::Int(1_048_576..=i64::MAX, |connector, bytes| {
+            connector.spool.max_bytes = bytes as u64;
+        }),
+    },
+    Setting {
+        key: "spool_max_age",
+        directive: None,
+        default: "none: kept until Kafka has them",
+        meaning: "Messages that have waited for longer are dropped and counted.",
+        take: Take::Interval(|connector, age| connector.spool.max_age = Some(age)),
+    },
+    Setting {
+        key: "spool_full",
+        directive: None,
+        default: "push_back",
+        meaning: "What happens at `spool_max_bytes`: `push_back` holds publishers back until there \
+                  is room, `drop_oldest` drops what has waited longest, `drop_newest` drops what \
+                  comes. Drops are counted and logged.",
+        take: Take::Choice(&["push_back", "drop_oldest", "drop_newest"], |connector, word| {
+            connector.spool.full = match word {
+                "drop_oldest" => SpoolFull::DropOldest,
+                "drop_newest" => SpoolFull::DropNewest,
+                _ => SpoolFull::PushBack,
+            };
+        }),
+    },
+    Setting {
+        key: "spool_after",
+        directive: None,
+        default: "1s",
+        meaning: "How long Kafka may leave a record unacknowledged before all that it has not \
+                  acknowledged go to the disk, and what follows behind them.",
+        take: Take::Interval(|connector, after| connector.spool.after = after),
     },
 ];
 

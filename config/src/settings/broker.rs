@@ -1,4 +1,4 @@
-//! The settings of the whole process: `[broker]`, `[limits]`, `[persistence]` and `[log]`.
+//! The settings of the whole process: `[broker]`, `[limits]` and `[log]`.
 //!
 //! Every limit has a number by default; 0 lifts those that a user may lift.
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Setting, Take};
 use crate::draft::{BrokerDraft, LogDraft};
-use crate::resolved::{Limits, LogDestination, LogFormat, LogTypes, MAX_WORKERS, Persistence};
+use crate::resolved::{Limits, LogDestination, LogFormat, LogTypes, MAX_WORKERS, QueueFull};
 
 /// The largest packet MQTT can carry: fixed header, length and 268,435,455 bytes.
 const LARGEST_PACKET: i64 = 268_435_460;
@@ -127,6 +127,22 @@ pub(crate) static LIMITS: &[Setting<Limits>] = &[
         take: Take::Int(0..=i64::MAX, |limits, bytes| limits.max_queued_bytes = unless_none(bytes)),
     },
     Setting {
+        key: "queue_full",
+        directive: None,
+        default: "drop_newest",
+        meaning: "What becomes of a QoS 1 or 2 message for a session that has `max_queued_messages` \
+                  or `max_queued_bytes` waiting: `drop_newest` drops it, `drop_oldest` drops the \
+                  oldest one for it, `refuse` refuses its publisher (MQTT 5: 0x97; MQTT 3: no \
+                  acknowledgement). Drops are counted and logged.",
+        take: Take::Choice(&["drop_newest", "drop_oldest", "refuse"], |limits, word| {
+            limits.queue_full = match word {
+                "drop_oldest" => QueueFull::DropOldest,
+                "refuse" => QueueFull::Refuse,
+                _ => QueueFull::DropNewest,
+            };
+        }),
+    },
+    Setting {
         key: "queue_qos0_messages",
         directive: Some("queue_qos0_messages"),
         default: "false",
@@ -228,31 +244,6 @@ pub(crate) static LIMITS: &[Setting<Limits>] = &[
         default: "1024",
         meaning: "Log-ins that wait for one of those threads; more are answered \"server busy\".",
         take: Take::Int(1..=1_000_000, |limits, count| limits.max_waiting_logins = count as usize),
-    },
-];
-
-pub(crate) static PERSISTENCE: &[Setting<Persistence>] = &[
-    Setting {
-        key: "enabled",
-        directive: Some("persistence"),
-        default: "false",
-        meaning: "Keep sessions, queues and retained messages on disk. Not supported yet: they \
-                  live in memory.",
-        take: Take::Bool(|persistence, on| persistence.enabled = on),
-    },
-    Setting {
-        key: "location",
-        directive: Some("persistence_location"),
-        default: "the working directory",
-        meaning: "The directory for it.",
-        take: Take::Text(|persistence, path| persistence.location = path.into()),
-    },
-    Setting {
-        key: "file",
-        directive: Some("persistence_file"),
-        default: "mosquitto.db",
-        meaning: "The name of a Mosquitto database in that directory.",
-        take: Take::Text(|persistence, path| persistence.file = path.into()),
     },
 ];
 
