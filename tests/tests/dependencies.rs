@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("midge-acl", &[]),
     ("midge-rules", &["midge-codec"]),
     // The edge: files.
+    ("midge-store", &[]),
     ("midge-certs", &[]),
     ("midge-config", &["midge-codec", "midge-rules"]),
     // Kafka.
