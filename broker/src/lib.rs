@@ -15,6 +15,8 @@ mod connectors;
 mod episode;
 mod generation;
 mod hub;
+#[doc(hidden)]
+pub mod import;
 mod listener;
 mod logging;
 mod policy;
