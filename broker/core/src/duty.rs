@@ -15,6 +15,8 @@ pub(crate) struct Duty {
     pub(crate) pending: u32,
     /// What the acknowledgement says in the end.
     pub(crate) worst: ReasonCode,
+    /// The commit that is one of its parts, and may have to be the last.
+    pub(crate) gathering: Option<u64>,
 }
 
 /// Who is told when a duty is met.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use midge_codec::{Connect, Packet, PublishProperties, QoS, ReasonCode, Text, TopicName};
 
+use crate::commit::{Operation, Position, QueueId, StoredEntry};
 use crate::message::{Client, Message};
 use crate::settings::{Generation, TapId};
 
@@ -116,6 +117,24 @@ pub enum In {
         /// Whether it is full.
         full: bool,
     },
+    /// All commits of this shard up to this number are durable: they count from 1 in the order of
+    /// [`Out::Commit`].
+    Durable(u64),
+    /// The answer to [`Out::Load`].
+    Loaded {
+        /// The queue.
+        queue: QueueId,
+        /// From the request.
+        from: Position,
+        /// In the order of their positions.
+        entries: Vec<StoredEntry>,
+        /// Whether the queue has no more below the request's bound.
+        end: bool,
+        /// How many more there should have been, whose bytes are damaged.
+        lost: u64,
+    },
+    /// The store has no room (`true`), or has again: what would have to be stored is refused.
+    StoreFull(bool),
     /// A new configuration: live sessions are judged anew.
     Generation(Arc<Generation>),
     /// Close one client's connection by an operator's or policy's decision.
@@ -163,6 +182,9 @@ pub struct Inject {
     pub properties: Option<Box<PublishProperties>>,
     /// Rules this message has passed: none of them takes it again.
     pub trail: Vec<Text>,
+    /// A key, of the injector's choice, that is set together with the message if that is stored for
+    /// any session: after a crash it tells that the message need not be injected again.
+    pub mark: Option<Bytes>,
 }
 
 /// An output of [`Shard::poll`](crate::Shard::poll).
@@ -187,6 +209,21 @@ pub enum Out {
     },
     /// For the bridge.
     Offer(Offer),
+    /// A transaction for the store, answered by [`In::Durable`].
+    Commit(Vec<Operation>),
+    /// Entries wanted from the store, answered by [`In::Loaded`].
+    Load {
+        /// The queue.
+        queue: QueueId,
+        /// The first position wanted.
+        from: Position,
+        /// The first one not wanted.
+        below: Position,
+        /// How many at most.
+        max_entries: usize,
+        /// Their bytes, at most; one is always given.
+        max_bytes: usize,
+    },
     /// An [`Inject`] has been routed (or refused: `reason` is an error).
     Injected {
         /// From the inject.

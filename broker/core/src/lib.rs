@@ -11,6 +11,7 @@
 //! its caller to deliver peer messages in the order they were sent, from each shard to each other
 //! one, and exactly once.
 
+mod commit;
 mod connection;
 mod duty;
 mod event;
@@ -23,13 +24,15 @@ mod settings;
 mod shard;
 mod shared;
 mod stats;
+pub mod stored;
 mod timers;
 
+pub use commit::{Operation, Position, QueueId, Reference, StoredEntry};
 pub use event::{
     Attach, ConnectionId, DutyId, In, Inject, Now, Offer, Out, PeerMessage, ShardId, Ticket,
 };
 pub use message::{Client, Memory, Message, Origin};
 pub use output::Output;
-pub use settings::{Authorize, Generation, Limits, Tap, TapId, Verdict};
+pub use settings::{Authorize, Generation, Limits, QueueFull, Tap, TapId, Verdict};
 pub use shard::Shard;
 pub use stats::{Dropped, Footprint, Stats};

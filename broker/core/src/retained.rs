@@ -10,8 +10,11 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
 use crate::ShardId;
 use crate::message::Message;
+use crate::stored::Damaged;
 use crate::timers::Timer;
 
 /// How long a deletion is remembered; messages between shards take milliseconds.
@@ -25,6 +28,31 @@ const ENTRY_BYTES: usize = 256;
 pub struct Version {
     pub(crate) clock: u64,
     pub(crate) shard: ShardId,
+}
+
+impl Version {
+    /// As one number that has the same order.
+    pub(crate) fn number(self) -> u64 {
+        self.clock << 8 | u64::from(self.shard.0)
+    }
+
+    /// In front of what the store keeps of a retained message.
+    pub(crate) fn before(self, entry: &[u8]) -> Bytes {
+        let mut value = BytesMut::with_capacity(8 + entry.len());
+        value.put_u64(self.number());
+        value.put_slice(entry);
+        value.freeze()
+    }
+
+    /// Takes apart what [`Version::before`] joined.
+    pub(crate) fn split(mut value: Bytes) -> Result<(Version, Bytes), Damaged> {
+        if value.len() < 8 {
+            let why = format!("{} bytes, expected at least 8", value.len());
+            return Err(Damaged { what: "stored retained message", why });
+        }
+        let number = value.get_u64();
+        Ok((Version { clock: number >> 8, shard: ShardId(number as u8) }, value))
+    }
 }
 
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! A client's session (4.1): what outlives its connections.
 //!
-//! Held in memory; where the store comes, what [`Outbound`] keeps and what `subscriptions` and
-//! `inbound` hold is written through the shard's commits. Nothing here knows of a socket.
+//! What a stored session keeps is written through the shard's commits, and held in memory as well
+//! but for the far end of its queue. Nothing here knows of a socket.
 
 mod inbound;
 mod outbound;
+mod tail;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +13,17 @@ use std::time::Duration;
 
 use midge_codec::{SubscriptionIdentifier, SubscriptionOptions, TopicFilter, Will};
 
+use crate::ConnectionId;
+use crate::commit::{Position, QueueId};
 use crate::message::{Client, Memory, Message, Permit, properties_bytes};
 use crate::settings::Verdict;
 use crate::timers::Timer;
 
 pub(crate) use inbound::{Inbound, Unfinished};
-pub(crate) use outbound::{Acknowledged, Delivery, Identifiers, Inflight, Outbound, Push, Window};
+pub(crate) use outbound::{
+    Acknowledged, Delivery, Identifiers, Inflight, Outbound, Push, Window, packet_id,
+};
+pub(crate) use tail::Tail;
 
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -46,6 +52,20 @@ pub(crate) struct Session {
     /// The publish that was routed to it last, and its place among that publish's targets: merges
     /// overlapping subscriptions.
     pub(crate) mark: (u64, u32),
+    /// Its place in the store, if it is stored.
+    pub(crate) stored: Option<Stored>,
+    /// The connection whose CONNACK waits until the session is durable.
+    pub(crate) arriving: Option<ConnectionId>,
+}
+
+/// A stored session's place in the store.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) queue: QueueId,
+    /// The store has been told that all positions below are done with.
+    pub(crate) trimmed: Position,
+    /// Whether it is about to be told again.
+    pub(crate) trim_due: bool,
 }
 
 /// One subscription of a session.
@@ -96,6 +116,8 @@ impl Session {
             dropped: 0,
             overflowing: false,
             mark: (0, 0),
+            stored: None,
+            arriving: None,
         }
     }
 
@@ -117,6 +139,6 @@ pub(crate) struct Shape {
 
 impl Shape {
     pub(crate) fn of(self, message: Arc<Message>) -> Delivery {
-        Delivery { message, shape: self }
+        Delivery { message, shape: self, position: 0, uncommitted: false }
     }
 }

@@ -65,6 +65,29 @@ pub enum Verdict {
     PerTopic,
 }
 
+/// What happens when a session's queue is at its limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QueueFull {
+    /// The message that comes is dropped for this session, as Mosquitto does.
+    #[default]
+    DropNewest,
+    /// The oldest one that waits is.
+    DropOldest,
+    /// Its publisher is told (0x97), or with MQTT 3.x not answered and disconnected.
+    Refuse,
+}
+
+impl QueueFull {
+    /// As configuration and log write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            QueueFull::DropNewest => "drop_newest",
+            QueueFull::DropOldest => "drop_oldest",
+            QueueFull::Refuse => "refuse",
+        }
+    }
+}
+
 /// Bounds and defaults of the protocol's engine. Every one is there because what it bounds would
 /// otherwise grow with what a peer does.
 #[derive(Clone, Debug)]
@@ -77,6 +100,8 @@ pub struct Limits {
     pub max_queued_messages: usize,
     /// Bytes waiting for one session beyond those in flight; 0: bounded by count alone.
     pub max_queued_bytes: usize,
+    /// What happens to a message for a session whose queue is at its limit.
+    pub queue_full: QueueFull,
     /// Whether QoS 0 messages wait for a session that is offline.
     pub queue_qos0: bool,
     /// Bytes encoded for one connection and not yet written; beyond it messages wait unencoded.
@@ -120,6 +145,7 @@ impl Default for Limits {
             max_inflight_bytes: 0,
             max_queued_messages: 1_000,
             max_queued_bytes: 0,
+            queue_full: QueueFull::DropNewest,
             queue_qos0: false,
             output_bytes: 64 * 1024,
             receive_maximum: 1_024,

@@ -8,14 +8,18 @@
 mod acks;
 mod attach;
 mod close;
+mod commits;
 mod deliver;
 mod duties;
+mod ending;
+pub(crate) mod gather;
 mod interest;
 mod memory;
 pub(crate) mod peer;
 mod publish;
 mod refill;
 mod reload;
+mod restore;
 mod route;
 mod subscribe;
 mod taps;
@@ -27,6 +31,7 @@ use hashbrown::{DefaultHashBuilder, HashMap};
 use midge_codec::{Packet, ReasonCode, SubscriptionIdentifier, SubscriptionOptions, Text};
 use slab::Slab;
 
+use crate::commit::{Operation, QueueId};
 use crate::connection::{Connection, Wire, paused};
 use crate::duty::Duties;
 use crate::filters::FilterMap;
@@ -37,9 +42,11 @@ use crate::session::Session;
 use crate::settings::{Generation, Limits};
 use crate::shared::Groups;
 use crate::stats::{Footprint, Stats};
+use crate::stored::Key;
 use crate::timers::{Due, Timer, Timers};
 use crate::{ConnectionId, In, Now, Out, ShardId};
 
+use commits::Commits;
 use deliver::Scratch;
 use interest::Interest;
 use taps::Taps;
@@ -72,6 +79,15 @@ pub struct Shard {
     memory_full_since: Option<Instant>,
     incarnations: u32,
     hashing: DefaultHashBuilder,
+    /// Whether there is a store: sessions that outlive their connection are kept in it.
+    durable: bool,
+    commits: Commits,
+    /// The gathering that what is being delivered now belongs to.
+    gather: Option<gather::Gather>,
+    /// Stored sessions.
+    by_queue: HashMap<QueueId, (u32, u32)>,
+    /// Clients whose CONNACK waits for the store.
+    arriving: HashMap<ConnectionId, u32>,
 }
 
 /// Who gets the messages of a filter in this shard.
@@ -123,7 +139,20 @@ impl Shard {
             memory_full_since: None,
             incarnations: 0,
             hashing: DefaultHashBuilder::default(),
+            durable: false,
+            commits: Commits::default(),
+            gather: None,
+            by_queue: HashMap::new(),
+            arriving: HashMap::new(),
         }
+    }
+
+    /// The same with a store: what sessions have that outlive their connection is written with
+    /// [`Out::Commit`], and acknowledgements wait for it. All shards of a broker have one or none.
+    #[must_use]
+    pub fn with_store(mut self) -> Shard {
+        self.durable = true;
+        self
     }
 
     /// Takes one input. Outputs it causes wait in [`Shard::poll`].
@@ -149,17 +178,26 @@ impl Shard {
                 self.closing.remove(&connection);
                 if let Some(index) = self.live(connection) {
                     self.lost(now, index);
+                } else {
+                    self.arriving_lost(now, connection);
                 }
             }
             In::Disconnect { connection, reason } => {
                 if let Some(index) = self.live(connection) {
                     self.close(now, index, Some(reason));
+                } else {
+                    self.turn_away(now, connection);
                 }
             }
             In::Peer { from, message } => self.peer(now, from, message),
             In::Inject(inject) => self.inject(now, *inject),
             In::DutyDone { duty, reason } => self.duty_met(now, duty, reason),
             In::TapFull { tap, full } => self.tap_full(now, tap, full),
+            In::Durable(number) => self.durable(now, number),
+            In::Loaded { queue, from, entries, end, lost } => {
+                self.loaded(now, queue, from, entries, end, lost);
+            }
+            In::StoreFull(full) => self.commits.full = full,
             In::Generation(generation) => self.reload(now, generation),
             In::Shutdown => self.shutdown(now),
         }
@@ -168,6 +206,9 @@ impl Shard {
     /// What is to be done, in order. Drain it once a turn: what gathers between two drains is
     /// written together.
     pub fn poll(&mut self) -> Option<Out> {
+        if self.durable && self.wire.outs.is_empty() {
+            self.write_rest();
+        }
         let out = self.wire.outs.pop_front()?;
         if let Out::Flush(connection) = &out
             && let Some(connection) = self.connection_mut(*connection)
@@ -193,6 +234,11 @@ impl Shard {
                     let went = self.retained.forget(topic.as_str());
                     if went && ShardId::of_topic(&topic, self.shards) == self.id {
                         self.wire.stats.retained -= 1;
+                        if self.durable {
+                            let version = Some(self.retained.next_version(self.id).number());
+                            let key = Key::Retained(topic).bytes();
+                            self.write_lazily(Operation::Delete { key, version });
+                        }
                     }
                 }
                 Due::Memory => self.memory_due(now),
@@ -239,6 +285,7 @@ impl Shard {
             subscribers: self.filters.len(),
             interest,
             retained: self.retained.len(),
+            waits_for_store: !self.commits.is_idle(),
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Member {
     /// Whose right to read is asked for each topic; `None`: all of them.
     pub(crate) judged: Option<Arc<Client>>,
     pub(crate) online: bool,
+    /// Whether its session is stored.
+    pub(crate) stored: bool,
 }
 
 impl Member {
@@ -120,6 +122,12 @@ impl Groups {
         self.by_filter.remove(&*group.filter);
     }
 
+    /// Whether a group has a member whose session is stored.
+    pub(crate) fn is_stored(&self, group: u32) -> bool {
+        let group = self.groups.get(group as usize);
+        group.is_some_and(|group| group.members.iter().any(|member| member.stored))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.groups.len()
     }
@@ -138,6 +146,7 @@ mod tests {
             identifier: None,
             judged: None,
             online,
+            stored: false,
         }
     }
 

@@ -69,6 +69,8 @@ pub struct Footprint {
     pub interest: usize,
     /// Retained messages.
     pub retained: usize,
+    /// Whether anything waits for the store.
+    pub waits_for_store: bool,
 }
 
 /// Messages a session did not get, by reason.
@@ -86,13 +88,15 @@ pub struct Dropped {
     pub access: u64,
     /// A shared group had no member left to take it.
     pub no_member: u64,
+    /// Its bytes in the store were damaged.
+    pub damaged: u64,
 }
 
 impl Dropped {
     /// All of them.
     pub fn total(&self) -> u64 {
-        let Dropped { queue_full, memory, expired, too_large, access, no_member } = *self;
-        queue_full + memory + expired + too_large + access + no_member
+        let Dropped { queue_full, memory, expired, too_large, access, no_member, damaged } = *self;
+        queue_full + memory + expired + too_large + access + no_member + damaged
     }
 }
 
@@ -110,6 +114,7 @@ impl AddAssign for Stats {
         self.dropped.too_large += other.dropped.too_large;
         self.dropped.access += other.dropped.access;
         self.dropped.no_member += other.dropped.no_member;
+        self.dropped.damaged += other.dropped.damaged;
         self.publish_denied += other.publish_denied;
         self.clients_connected += other.clients_connected;
         self.clients_disconnected += other.clients_disconnected;

@@ -3,7 +3,7 @@
 //! Ids that only wait for their PUBREL are bits: all 65,535 of them, which 3.1.1 lets a client use
 //! at once, take a few kilobytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use midge_codec::PacketId;
 
@@ -24,6 +24,10 @@ pub(crate) struct Unfinished {
     /// By the id's high byte, a bit for each low byte; never empty.
     unreleased: BTreeMap<u8, [u64; 4]>,
     unreleased_count: usize,
+    /// Those among them that the store knows.
+    stored: BTreeSet<PacketId>,
+    /// Those that have been released, and whose PUBCOMP waits until the store has forgotten them.
+    releasing: BTreeSet<PacketId>,
 }
 
 /// Where the bit of an id is: its block, the word in it, the mask.
@@ -71,6 +75,36 @@ impl Unfinished {
             self.unreleased.remove(&block);
         }
         self.unreleased_count -= 1;
+    }
+
+    /// That this QoS 2 id has been taken is being stored.
+    pub(crate) fn store(&mut self, id: PacketId) {
+        self.stored.insert(id);
+    }
+
+    /// The store need not remember this id any more; whether it does.
+    pub(crate) fn forget_stored(&mut self, id: PacketId) -> bool {
+        self.stored.remove(&id)
+    }
+
+    /// Released, but the store still has to forget it.
+    pub(crate) fn begin_release(&mut self, id: PacketId) {
+        self.releasing.insert(id);
+    }
+
+    /// The store has forgotten it.
+    pub(crate) fn end_release(&mut self, id: PacketId) {
+        self.releasing.remove(&id);
+    }
+
+    /// Whether its PUBCOMP waits.
+    pub(crate) fn is_releasing(&self, id: PacketId) -> bool {
+        self.releasing.contains(&id)
+    }
+
+    /// The ids that the store knows.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = PacketId> + '_ {
+        self.stored.iter().copied()
     }
 
     /// All of them.

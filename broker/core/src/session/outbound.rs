@@ -1,8 +1,10 @@
 //! Messages on their way to one client: in flight, waiting, and retained ones still to be sent.
 //!
-//! Packet ids follow from a sequence, `(sequence - 1) % 65535 + 1`, and slots in flight stand in
-//! its order: an acknowledgement finds its slot by arithmetic, resending keeps the order, and an id
-//! is never in use twice because the slots never span more than 65,535.
+//! A QoS 1 or 2 message has a [`Position`], the next of its session, and a packet id that follows
+//! from it, `(position - 1) % 65535 + 1`. Slots in flight stand in the order of positions: an
+//! acknowledgement finds its slot by arithmetic, resending keeps the order, and an id is never in
+//! use twice because the slots never span more than 65,535. What waits comes behind what is in
+//! flight, and what waits in the store alone ([`Tail`]) behind what waits in memory.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,8 +13,10 @@ use std::time::Instant;
 use midge_codec::{PacketId, QoS, SubscriptionIdentifier, TopicFilter, TopicName};
 
 use super::Shape;
+use super::tail::Tail;
+use crate::commit::Position;
 use crate::message::Message;
-use crate::settings::Limits;
+use crate::settings::{Limits, QueueFull};
 
 const PACKET_IDS: u64 = 65_535;
 
@@ -49,6 +53,17 @@ impl Identifiers {
 pub(crate) struct Delivery {
     pub(crate) message: Arc<Message>,
     pub(crate) shape: Shape,
+    /// 0: none, as with QoS 0, or none yet.
+    pub(crate) position: Position,
+    /// Whether the commit that stores it is still to become durable.
+    pub(crate) uncommitted: bool,
+}
+
+impl Delivery {
+    /// QoS 2 is not delivered before it is stored: what is sent cannot be taken back.
+    fn is_held(&self) -> bool {
+        self.uncommitted && self.shape.qos == QoS::ExactlyOnce
+    }
 }
 
 /// A slot in flight.
@@ -58,6 +73,8 @@ pub(crate) enum Inflight {
     AwaitPuback(Delivery),
     /// QoS 2: PUBLISH is out.
     AwaitPubrec(Delivery),
+    /// QoS 2: the receiver has the message; PUBREL waits until that is durable.
+    Releasing,
     /// QoS 2: PUBREL is out, the message is the receiver's ([MQTT-4.3.3-6]).
     AwaitPubcomp,
     /// Finished before an earlier slot.
@@ -71,6 +88,10 @@ pub(crate) enum Acknowledged {
     Finished,
     /// PUBREL is due.
     Release,
+    /// PUBREL is due once it is durable that the message at this position is released.
+    Releasing(Position),
+    /// That it is released is on its way to the disk already.
+    Wait,
     /// No such packet id, or not in this state.
     Unknown,
 }
@@ -86,15 +107,33 @@ pub(crate) struct Window {
 /// What became of a message put in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Push {
-    Queued,
+    Queued(Position),
+    /// Queued, and the oldest one that waited was dropped for it.
+    Displaced(Position),
+    /// Queued, and the oldest one in the store is to be dropped for it.
+    DisplacedStored(Position),
     /// The queue is at its limit: this message is dropped, as Mosquitto does.
     Full,
+    /// The queue is at its limit: its publisher is to hear of it.
+    Refused,
 }
 
-#[derive(Debug, Default)]
+impl Push {
+    /// Where the message waits; `None`: it does not.
+    pub(crate) fn position(self) -> Option<Position> {
+        match self {
+            Push::Queued(at) | Push::Displaced(at) | Push::DisplacedStored(at) => Some(at),
+            Push::Full | Push::Refused => None,
+        }
+    }
+}
+
+#[derive(Debug)]
 pub(crate) struct Outbound {
-    /// Sequence of the first slot; the next one to be given is this plus the slots.
-    first: u64,
+    /// The next position to be given; they begin with 1.
+    next: Position,
+    /// Position of the first slot.
+    first: Position,
     slots: VecDeque<Inflight>,
     /// Slots that are not [`Inflight::Done`].
     open: usize,
@@ -108,6 +147,12 @@ pub(crate) struct Outbound {
     queue: VecDeque<Delivery>,
     queue_bytes: usize,
     queued_qos0: usize,
+    /// What waits in the store alone, behind all that is in `queue`.
+    tail: Option<Box<Tail>>,
+    /// What was stored below this position when the broker started may have been sent before.
+    restored_below: Position,
+    /// So many of these go out with DUP: more were never in flight at once.
+    perhaps_sent: usize,
     /// No message in the queue expires before this.
     queue_expires: Option<Instant>,
     /// New subscriptions whose retained messages are still to be sent, as there is room.
@@ -123,9 +168,35 @@ pub(crate) struct RetainedFor {
     pub(crate) after: Option<TopicName>,
 }
 
-fn packet_id(sequence: u64) -> PacketId {
-    // Sequences start at 0 here, so this is `(seq - 1) % 65535 + 1` of one that starts at 1.
-    PacketId::new((sequence % PACKET_IDS) as u16 + 1).expect("1 to 65,535")
+/// The packet id of a position.
+pub(crate) fn packet_id(position: Position) -> PacketId {
+    PacketId::new(((position - 1) % PACKET_IDS) as u16 + 1).expect("1 to 65,535")
+}
+
+/// Beyond so many messages or bytes that wait in memory a stored session's wait in the store alone.
+const MEMORY_MESSAGES: usize = 256;
+const MEMORY_BYTES: usize = 256 * 1024;
+
+impl Default for Outbound {
+    fn default() -> Outbound {
+        Outbound {
+            next: 1,
+            first: 1,
+            slots: VecDeque::new(),
+            open: 0,
+            sent: 0,
+            sent_open: 0,
+            open_bytes: 0,
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            queued_qos0: 0,
+            tail: None,
+            restored_below: 0,
+            perhaps_sent: 0,
+            queue_expires: None,
+            retained: VecDeque::new(),
+        }
+    }
 }
 
 impl Outbound {
@@ -134,14 +205,34 @@ impl Outbound {
         self.open
     }
 
-    /// Messages that wait.
+    /// Messages that wait, in memory and in the store.
     pub(crate) fn queued(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.tail.as_ref().map_or(0, |tail| tail.entries())
     }
 
     /// Bytes of them.
     pub(crate) fn queued_bytes(&self) -> usize {
+        self.queue_bytes + self.tail.as_ref().map_or(0, |tail| tail.bytes())
+    }
+
+    /// Bytes of messages that wait in memory.
+    pub(crate) fn memory_bytes(&self) -> usize {
         self.queue_bytes
+    }
+
+    /// All positions below are done with.
+    pub(crate) fn low(&self) -> Position {
+        let inflight = (!self.slots.is_empty()).then_some(self.first);
+        let waiting = self.queue.iter().map(|waiting| waiting.position).find(|at| *at > 0);
+        let stored = self.tail.as_ref().map(|tail| tail.next());
+        [inflight, waiting, stored].into_iter().flatten().min().unwrap_or(self.next)
+    }
+
+    /// Gives the next position.
+    pub(crate) fn assign(&mut self) -> Position {
+        let position = self.next;
+        self.next += 1;
+        position
     }
 
     /// The subscription whose retained messages are to be sent next.
@@ -154,41 +245,70 @@ impl Outbound {
         self.retained.pop_front();
     }
 
-    /// Whether a message of this QoS must wait behind others.
+    /// Whether a new message of this QoS must wait behind others.
     pub(crate) fn must_wait(&self, qos: QoS, window: Window) -> bool {
         match qos {
             QoS::AtMostOnce => self.queued_qos0 > 0,
-            _ => self.queue.len() > self.queued_qos0 || !self.has_room(window),
+            _ => {
+                self.queue.len() > self.queued_qos0
+                    || self.tail.is_some()
+                    || !self.has_room(window, self.next)
+            }
         }
     }
 
-    /// Whether another QoS 1 or 2 message may be sent ([MQTT-3.3.4-9]).
-    pub(crate) fn has_room(&self, window: Window) -> bool {
+    /// Whether the QoS 1 or 2 message at this position may be sent ([MQTT-3.3.4-9]).
+    fn has_room(&self, window: Window, position: Position) -> bool {
+        let end = self.first + self.slots.len() as u64;
         self.sent == self.slots.len()
             && self.open < window.messages
             && (self.open_bytes == 0 || self.open_bytes < window.bytes)
-            && (self.slots.len() as u64) < PACKET_IDS
+            && (self.slots.is_empty()
+                || end.max(position + 1) - self.first.min(position) <= PACKET_IDS)
     }
 
-    /// Puts a QoS 1 or 2 message in flight and gives its packet id.
-    pub(crate) fn start(&mut self, delivery: Delivery) -> PacketId {
-        let sequence = self.first + self.slots.len() as u64;
+    /// Puts a QoS 1 or 2 message in flight; gives its packet id and whether it may have been sent
+    /// before.
+    pub(crate) fn start(&mut self, mut delivery: Delivery) -> (PacketId, bool) {
+        if delivery.position == 0 {
+            delivery.position = self.assign();
+        }
+        let position = delivery.position;
+        let dup = position < self.restored_below && self.perhaps_sent > 0;
+        self.perhaps_sent -= usize::from(dup);
         self.open_bytes += delivery.message.bytes();
-        self.slots.push_back(match delivery.shape.qos {
+        let slot = match delivery.shape.qos {
             QoS::ExactlyOnce => Inflight::AwaitPubrec(delivery),
             _ => Inflight::AwaitPuback(delivery),
-        });
-        self.open += 1;
+        };
+        self.place(position, slot);
         self.sent = self.slots.len();
         self.sent_open += 1;
-        packet_id(sequence)
+        (packet_id(position), dup)
+    }
+
+    /// Puts an open slot in its place among the others.
+    fn place(&mut self, position: Position, slot: Inflight) {
+        if self.slots.is_empty() {
+            self.first = position;
+        }
+        while position < self.first {
+            self.slots.push_front(Inflight::Done);
+            self.first -= 1;
+        }
+        while position >= self.first + self.slots.len() as u64 {
+            self.slots.push_back(Inflight::Done);
+        }
+        self.slots[(position - self.first) as usize] = slot;
+        self.open += 1;
     }
 
     /// Puts a message in the queue, unless it is at its limit. Expired ones make room and are
-    /// counted.
+    /// counted. `stored`: it is being stored as well.
     pub(crate) fn push(
         &mut self,
-        delivery: Delivery,
+        mut delivery: Delivery,
+        stored: bool,
         limits: &Limits,
         now: Instant,
         expired: &mut u64,
@@ -197,22 +317,56 @@ impl Outbound {
         if self.is_full(bytes, limits) && self.queue_expires.is_some_and(|first| first <= now) {
             *expired += self.take_waiting(|waiting| waiting.message.is_expired(now)).len() as u64;
         }
-        if self.is_full(bytes, limits) {
-            return Push::Full;
+        let full = self.is_full(bytes, limits);
+        let mut displaced = false;
+        let mut displaced_stored = false;
+        if full {
+            match limits.queue_full {
+                QueueFull::DropNewest => return Push::Full,
+                QueueFull::Refuse => return Push::Refused,
+                QueueFull::DropOldest => {
+                    displaced = self.pop_queue().is_some();
+                    let tail = self.tail.as_mut().filter(|_| !displaced);
+                    displaced_stored = tail.is_some_and(|tail| tail.drop_first());
+                    if !displaced && !displaced_stored {
+                        return Push::Full;
+                    }
+                }
+            }
         }
-        self.enqueue(delivery);
-        Push::Queued
+        if delivery.shape.qos > QoS::AtMostOnce && delivery.position == 0 {
+            delivery.position = self.assign();
+        }
+        let position = delivery.position;
+        self.enqueue_or_leave_stored(delivery, stored);
+        match (displaced, displaced_stored) {
+            (true, _) => Push::Displaced(position),
+            (_, true) => Push::DisplacedStored(position),
+            _ => Push::Queued(position),
+        }
+    }
+
+    fn enqueue_or_leave_stored(&mut self, delivery: Delivery, stored: bool) {
+        let leaves = stored && delivery.position > 0;
+        let much = self.queue.len() - self.queued_qos0 >= MEMORY_MESSAGES
+            || self.queue_bytes >= MEMORY_BYTES;
+        if !leaves || (self.tail.is_none() && !much) {
+            return self.enqueue(delivery);
+        }
+        let tail = self.tail.get_or_insert_with(|| Box::new(Tail::new(delivery.position)));
+        tail.push(delivery.position, delivery.message.bytes(), delivery.uncommitted);
     }
 
     fn is_full(&self, bytes: usize, limits: &Limits) -> bool {
         let count_full =
-            limits.max_queued_messages > 0 && self.queue.len() >= limits.max_queued_messages;
+            limits.max_queued_messages > 0 && self.queued() >= limits.max_queued_messages;
         let bytes_full =
-            limits.max_queued_bytes > 0 && self.queue_bytes + bytes > limits.max_queued_bytes;
+            limits.max_queued_bytes > 0 && self.queued_bytes() + bytes > limits.max_queued_bytes;
         count_full || bytes_full
     }
 
-    fn enqueue(&mut self, delivery: Delivery) {
+    /// Puts a message at the end of the queue, whatever its limit.
+    pub(crate) fn enqueue(&mut self, delivery: Delivery) {
         self.queue_bytes += delivery.message.bytes();
         self.queued_qos0 += usize::from(delivery.shape.qos == QoS::AtMostOnce);
         let expiries = [self.queue_expires, delivery.message.expires];
@@ -240,9 +394,10 @@ impl Outbound {
         expired: &mut u64,
     ) -> Option<Delivery> {
         loop {
-            let room = self.has_room(window);
             let delivery = self.queue.front()?;
-            if delivery.shape.qos > QoS::AtMostOnce && !room {
+            let waits = delivery.shape.qos > QoS::AtMostOnce
+                && (delivery.is_held() || !self.has_room(window, delivery.position));
+            if waits {
                 return None;
             }
             let delivery = self.pop_queue()?;
@@ -272,8 +427,9 @@ impl Outbound {
         }
     }
 
-    /// PUBREC; `refused`: its Reason Code was an error, which ends the exchange ([MQTT-4.4.0-2]).
-    pub(crate) fn pubrec(&mut self, id: PacketId, refused: bool) -> Acknowledged {
+    /// PUBREC; `refused`: its Reason Code was an error, which ends the exchange ([MQTT-4.4.0-2]);
+    /// `stored`: that it has come is to be made durable.
+    pub(crate) fn pubrec(&mut self, id: PacketId, refused: bool, stored: bool) -> Acknowledged {
         match self.slot(id) {
             Some(slot @ Inflight::AwaitPubrec(_)) if refused => {
                 let before = std::mem::replace(slot, Inflight::Done);
@@ -281,14 +437,38 @@ impl Outbound {
                 self.finish()
             }
             Some(slot @ Inflight::AwaitPubrec(_)) => {
-                let before = std::mem::replace(slot, Inflight::AwaitPubcomp);
+                let next = if stored { Inflight::Releasing } else { Inflight::AwaitPubcomp };
+                let before = std::mem::replace(slot, next);
                 self.release(&before);
-                Acknowledged::Release
+                match before {
+                    Inflight::AwaitPubrec(delivery) if stored => {
+                        Acknowledged::Releasing(delivery.position)
+                    }
+                    _ => Acknowledged::Release,
+                }
             }
+            Some(Inflight::Releasing) => Acknowledged::Wait,
             // A repeated PUBREC means our PUBREL was lost.
             Some(Inflight::AwaitPubcomp) => Acknowledged::Release,
             _ => Acknowledged::Unknown,
         }
+    }
+
+    /// That a message is released is durable; whether its PUBREL is to be sent now.
+    pub(crate) fn released(&mut self, position: Position) -> bool {
+        let Some(place) = position.checked_sub(self.first) else { return false };
+        match self.slots.get_mut(place as usize) {
+            Some(slot @ Inflight::Releasing) => {
+                *slot = Inflight::AwaitPubcomp;
+                (place as usize) < self.sent
+            }
+            _ => false,
+        }
+    }
+
+    /// The position in flight under a packet id.
+    pub(crate) fn position(&self, id: PacketId) -> Position {
+        self.first + self.offset(id) as u64
     }
 
     /// PUBCOMP.
@@ -309,10 +489,16 @@ impl Outbound {
         }
     }
 
+    /// How far behind the first slot the one of a packet id is.
+    fn offset(&self, id: PacketId) -> usize {
+        let first = (self.first - 1) % PACKET_IDS;
+        ((u64::from(id.get()) - 1 + PACKET_IDS - first) % PACKET_IDS) as usize
+    }
+
     fn slot(&mut self, id: PacketId) -> Option<&mut Inflight> {
-        let offset = (u64::from(id.get()) - 1 + PACKET_IDS - self.first % PACKET_IDS) % PACKET_IDS;
+        let offset = self.offset(id);
         // What this connection has not been sent cannot be acknowledged on it.
-        self.slots.range_mut(..self.sent).nth(offset as usize)
+        if offset < self.sent { self.slots.get_mut(offset) } else { None }
     }
 
     fn finish(&mut self) -> Acknowledged {
@@ -370,7 +556,13 @@ impl Outbound {
     /// The next slot to be sent again, in the order they were first sent. A PUBLISH waits for room
     /// in the window, which may be smaller than it was.
     pub(crate) fn next_resend(&mut self, window: Window) -> Option<(PacketId, &Inflight)> {
-        while matches!(self.slots.get(self.sent)?, Inflight::Done) {
+        loop {
+            match self.slots.get(self.sent)? {
+                Inflight::Done => {}
+                // Its PUBREL goes out by itself.
+                Inflight::Releasing => self.sent_open += 1,
+                _ => break,
+            }
             self.sent += 1;
         }
         let slot = self.slots.get(self.sent)?;
@@ -415,6 +607,132 @@ impl Outbound {
             }
         }
         taken
+    }
+
+    /// Leaves what is in flight to the store alone, to be sent again under the same packet ids to
+    /// the next connection.
+    pub(crate) fn recall(&mut self) -> u64 {
+        self.spill();
+        let open =
+            |slot: &Inflight| matches!(slot, Inflight::AwaitPuback(_) | Inflight::AwaitPubrec(_));
+        let Some(place) = self.slots.iter().position(open) else { return 0 };
+        let first = self.first + place as u64;
+        let mut tail = self.tail.take().unwrap_or_else(|| Box::new(Tail::new(first)));
+        tail.reach_back_to(first);
+        let mut count = 0;
+        for (place, slot) in self.slots.iter_mut().enumerate() {
+            if let Inflight::AwaitPuback(delivery) | Inflight::AwaitPubrec(delivery) = slot {
+                let bytes = delivery.message.bytes();
+                tail.push(delivery.position, bytes, delivery.uncommitted);
+                *slot = Inflight::Done;
+                count += 1;
+                self.open -= 1;
+                self.sent_open -= usize::from(place < self.sent);
+            }
+        }
+        self.tail = Some(tail);
+        self.open_bytes = 0;
+        self.restored_below = self.next;
+        self.perhaps_sent = count as usize;
+        self.pop_done();
+        count
+    }
+
+    /// Leaves what waits to the store alone: memory is short.
+    pub(crate) fn spill(&mut self) {
+        let Some(first) = self.queue.iter().map(|waiting| waiting.position).find(|at| *at > 0)
+        else {
+            return;
+        };
+        let mut tail = self.tail.take().unwrap_or_else(|| Box::new(Tail::new(first)));
+        tail.reach_back_to(first);
+        for delivery in self.take_waiting(|waiting| waiting.position > 0) {
+            tail.push(delivery.position, delivery.message.bytes(), delivery.uncommitted);
+        }
+        self.tail = Some(tail);
+    }
+
+    /// The commit of the message at this position is durable.
+    pub(crate) fn committed(&mut self, position: Position) {
+        if self.tail.as_mut().is_some_and(|tail| tail.committed(position)) {
+            return;
+        }
+        // Those of QoS 0 have no position: they are few, and mostly none.
+        let found = if self.queued_qos0 == 0 {
+            let place = self.queue.binary_search_by_key(&position, |waiting| waiting.position);
+            place.ok().and_then(|place| self.queue.get_mut(place))
+        } else {
+            self.queue.iter_mut().find(|waiting| waiting.position == position)
+        };
+        if let Some(waiting) = found {
+            waiting.uncommitted = false;
+        }
+    }
+
+    /// What to load from the store, if it is time to: from this position, below the other.
+    pub(crate) fn wants_load(&mut self) -> Option<(Position, Position)> {
+        let waiting = self.queue.len() - self.queued_qos0;
+        self.tail.as_mut().filter(|_| waiting < MEMORY_MESSAGES / 4)?.load()
+    }
+
+    /// Takes what was loaded, if it is what was asked for last; how many messages turned out not
+    /// to be there, if so.
+    pub(crate) fn loaded(
+        &mut self,
+        from: Position,
+        deliveries: Vec<Delivery>,
+        end: bool,
+    ) -> Option<u64> {
+        let tail = self.tail.as_mut()?;
+        let missing = tail.loaded(from, &deliveries, end)?;
+        if tail.entries() == 0 {
+            self.tail = None;
+        }
+        for delivery in deliveries {
+            self.enqueue(delivery);
+        }
+        Some(missing)
+    }
+
+    /// What a stored session had when the broker stopped: entries in the store, and messages that
+    /// are released but not completed.
+    pub(crate) fn restore(
+        &mut self,
+        next: Position,
+        tail: Option<Tail>,
+        released: &[Position],
+        perhaps_sent: usize,
+    ) {
+        self.next = next;
+        self.first = next;
+        self.tail = tail.map(Box::new);
+        self.restored_below = next;
+        self.perhaps_sent = perhaps_sent;
+        for position in released {
+            self.place(*position, Inflight::AwaitPubcomp);
+        }
+    }
+
+    /// Where those begin that wait in the store alone.
+    pub(crate) fn stored_from(&self) -> Option<Position> {
+        self.tail.as_ref().map(|tail| tail.next())
+    }
+
+    /// Messages of QoS 1 and 2 that are in flight or wait in memory, for a session that is to be
+    /// stored from now on.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = &Delivery> {
+        let inflight = self.slots.iter().filter_map(|slot| match slot {
+            Inflight::AwaitPuback(delivery) | Inflight::AwaitPubrec(delivery) => Some(delivery),
+            _ => None,
+        });
+        inflight.chain(self.queue.iter().filter(|delivery| delivery.position > 0))
+    }
+
+    /// Positions that are released but not completed.
+    pub(crate) fn unreleased(&self) -> impl Iterator<Item = Position> + '_ {
+        self.slots.iter().zip(self.first..).filter_map(|(slot, position)| {
+            matches!(slot, Inflight::Releasing | Inflight::AwaitPubcomp).then_some(position)
+        })
     }
 }
 

@@ -1,4 +1,5 @@
-//! A client arrives: its session is resumed or made, its CONNECT answered (3.1.4).
+//! A client arrives: its session is resumed or made, its CONNECT answered (3.1.4), once what is to
+//! be stored of the session is durable.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,23 +8,56 @@ use midge_codec::{Connack, ConnackProperties, Connect, Packet, ProtocolVersion, 
 use tracing::warn;
 
 use super::Shard;
+use super::commits::Waiter;
 use crate::connection::Connection;
 use crate::event::Attach;
+use crate::output::Output;
 use crate::session::{Session, StoredWill};
 use crate::timers::Due;
 use crate::{ConnectionId, Now, Out};
 
 impl Shard {
     pub(super) fn attach(&mut self, now: Now, attach: Attach) {
-        let Attach { connection: id, client, connect, assigned_client_id, authentication } = attach;
-        let version = connect.version;
-        if let Some(reason) = self.connect_refusal(&connect, &client) {
+        let Attach { connection: id, client, connect, .. } = &attach;
+        let (id, version) = (*id, connect.version);
+        if let Some(reason) = self.connect_refusal(connect, client) {
             return self.refuse_connect(now, id, version, reason);
         }
+        let client = Arc::clone(client);
         let (number, session_present) = self.resume_or_create(now, &client, connect.clean_start);
-        let expiry = self.session_expiry(&connect);
-        let keep_alive = self.keep_alive(connect.keep_alive);
+        let expiry = self.session_expiry(connect);
+        let session = &mut self.sessions[number as usize];
+        session.expiry = expiry;
+        self.timers.cancel(session.expiry_timer.take());
+        // [MQTT-3.1.3-9]: back before its will was due; the new connection has its own.
+        self.timers.cancel(session.will_timer.take());
+        let will = connect.will.clone();
+        session.will = will.map(|will| Box::new(StoredWill::new(will, &self.memory)));
+        session.outbound.rewind();
 
+        let lasts = session.outlives_connection();
+        if !self.durable || (session.stored.is_none() && !lasts) {
+            return self.attached(now, number, attach, session_present);
+        }
+        session.arriving = Some(id);
+        self.arriving.insert(id, number);
+        if session.stored.is_none() {
+            self.store_session(now, number);
+        }
+        let record = self.session_record(number, None);
+        let operations = record.map(|record| record.put(&client.client_id, now));
+        self.commit(
+            operations.into_iter().collect(),
+            Waiter::Attach(Box::new(attach), session_present),
+        );
+    }
+
+    /// The session of a client is as durable as it has to be: its CONNECT is answered.
+    fn attached(&mut self, now: Now, number: u32, attach: Attach, session_present: bool) {
+        let Attach { connection: id, client, connect, assigned_client_id, authentication } = attach;
+        let waited = self.sessions[number as usize].arriving.take().is_some();
+        let version = connect.version;
+        let keep_alive = self.keep_alive(connect.keep_alive);
         let mut connection = Connection::new(id, number, version, now);
         let properties = &connect.properties;
         connection.maximum_packet_size = properties.maximum_packet_size.unwrap_or(u32::MAX);
@@ -42,17 +76,8 @@ impl Shard {
             connection.keep_alive_timer = Some(timer);
         }
 
-        let asked = properties.session_expiry_interval.unwrap_or(0);
-        let granted = expiry.map_or(u32::MAX, |expiry| expiry.as_secs() as u32);
         let session = &mut self.sessions[number as usize];
         session.connection = Some(id.index);
-        session.expiry = expiry;
-        self.timers.cancel(session.expiry_timer.take());
-        // [MQTT-3.1.3-9]: back before its will was due; the new connection has its own.
-        self.timers.cancel(session.will_timer.take());
-        session.will = connect.will.map(|will| Box::new(StoredWill::new(will, &self.memory)));
-        session.outbound.rewind();
-
         let slot = id.index as usize;
         if self.connections.len() <= slot {
             self.connections.resize_with(slot + 1, || None);
@@ -64,6 +89,9 @@ impl Shard {
         stats.clients_connected += 1;
         stats.clients_maximum = stats.clients_maximum.max(self.sessions.len() as u64);
 
+        let asked = properties.session_expiry_interval.unwrap_or(0);
+        let expiry = self.session_expiry(&connect);
+        let granted = expiry.map_or(u32::MAX, |expiry| expiry.as_secs() as u32);
         let mut properties = ConnackProperties::default();
         if version == ProtocolVersion::V5 {
             properties = self.connack_properties();
@@ -79,10 +107,38 @@ impl Shard {
         let connack = Connack { session_present, reason: ReasonCode::Success, properties };
         let (connection, wire) = self.connection_and_wire(id.index);
         connection.send(&Packet::Connack(Box::new(connack)), wire);
+        if waited {
+            // Until now it was not read from.
+            wire.outs.push_back(Out::Resume(id));
+        }
         if session_present {
             self.members_online(number, true);
         }
         self.refill(now, id.index);
+    }
+
+    /// The session of a client that waited for that is durable.
+    pub(super) fn arrived(&mut self, now: Now, attach: Attach, session_present: bool) {
+        // It may have been closed meanwhile.
+        if let Some(number) = self.arriving.remove(&attach.connection) {
+            self.attached(now, number, attach, session_present);
+        }
+    }
+
+    /// The socket of a client is gone before its CONNECT was answered.
+    pub(super) fn arriving_lost(&mut self, now: Now, id: ConnectionId) {
+        let Some(number) = self.arriving.remove(&id) else { return };
+        self.session(number).arriving = None;
+        self.offline(now, number);
+    }
+
+    /// A client is closed before its CONNECT was answered.
+    pub(super) fn turn_away(&mut self, now: Now, id: ConnectionId) {
+        if self.arriving.contains_key(&id) {
+            self.closing.insert(id, Output::default());
+            self.wire.outs.push_back(Out::Close(id));
+            self.arriving_lost(now, id);
+        }
     }
 
     /// Why this CONNECT is refused, though its sender is known.
@@ -110,7 +166,10 @@ impl Shard {
             }
         }
         let known = self.by_client_id.contains_key(&client.client_id);
-        (!known && self.sessions.len() >= limits.max_sessions).then_some(ReasonCode::QuotaExceeded)
+        let lasts = self.session_expiry(connect) != Some(Duration::ZERO);
+        let no_room = self.sessions.len() >= limits.max_sessions
+            || (self.durable && self.commits.full && lasts);
+        (!known && no_room).then_some(ReasonCode::QuotaExceeded)
     }
 
     fn refuse_connect(
@@ -156,6 +215,8 @@ impl Shard {
             if let Some(index) = session.connection {
                 // [MQTT-3.1.4-3]
                 self.take_over(now, index, resumed);
+            } else if let Some(id) = session.arriving {
+                self.turn_away(now, id);
             }
             // Its connection may have been all that kept it.
             if self.session_of(number, incarnation).is_some() {
@@ -163,8 +224,9 @@ impl Shard {
                     let listener_changed = self.sessions[number as usize].client != *client;
                     self.session(number).client = Arc::clone(client);
                     if listener_changed {
+                        let queue = self.session(number).stored.as_ref().map(|it| it.queue);
                         for delivery in self.judge_session(now, number) {
-                            self.give_back(now, delivery);
+                            self.give_back(now, delivery, queue);
                         }
                     }
                     return (number, true);

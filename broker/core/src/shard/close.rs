@@ -107,10 +107,15 @@ impl Shard {
     pub(super) fn will_delay_due(&mut self, now: Now, session: u32) {
         self.session(session).will_timer = None;
         self.publish_will(now, session);
+        self.write_session(now, session, Some(now.unix_millis));
     }
 
     /// Every client is told (0x8B) and closed; wills go out.
     pub(super) fn shutdown(&mut self, now: Now) {
+        let arriving: Vec<ConnectionId> = self.arriving.keys().copied().collect();
+        for id in arriving {
+            self.turn_away(now, id);
+        }
         let live: Vec<u32> = self.connections.iter().flatten().map(|c| c.id.index).collect();
         for index in live {
             if self.connections[index as usize].is_some() {
@@ -145,10 +150,16 @@ impl Shard {
         if fate == WillFate::Discard {
             session.will = None;
         }
-        if !session.outlives_connection() {
+        self.offline(now, number);
+    }
+
+    /// A session has no connection any more, or has not got the one that was to be its own.
+    pub(super) fn offline(&mut self, now: Now, number: u32) {
+        if !self.session(number).outlives_connection() {
             // Its will, if any, is sent with its end.
             return self.end_session(now, number);
         }
+        let session = self.session(number);
         if let Some(expiry) = session.expiry {
             let timer = self.timers.push(now.instant + expiry, Due::SessionExpiry(number));
             self.session(number).expiry_timer = Some(timer);
@@ -164,6 +175,15 @@ impl Shard {
                 let timer = self.timers.push(now.instant + delay, Due::WillDelay(number));
                 self.session(number).will_timer = Some(timer);
             }
+        }
+        self.write_session(now, number, Some(now.unix_millis));
+    }
+
+    /// Writes how a stored session stands: who has it, since when it is offline, its will.
+    pub(super) fn write_session(&mut self, now: Now, number: u32, offline_since: Option<u64>) {
+        if let Some(record) = self.session_record(number, offline_since) {
+            let client_id = self.sessions[number as usize].client.client_id.clone();
+            self.write_lazily(record.put(&client_id, now));
         }
     }
 
@@ -212,7 +232,10 @@ impl Shard {
         );
         debug_assert!(qos <= QoS::ExactlyOnce);
         let mut envelope = Envelope::new(message);
-        self.route(now, &mut envelope);
+        let (_, gathering) = self.route(now, &mut envelope);
         self.offer_unpaused(&mut envelope, None);
+        if let Some(gathering) = gathering {
+            self.seal(now, gathering);
+        }
     }
 }

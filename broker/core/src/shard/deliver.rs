@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use midge_codec::{PacketId, ProtocolVersion, PublishFrame, QoS, TopicName};
 use tracing::warn;
 
+use super::commits::Collected;
 use super::{Shard, Subscriber};
 use crate::Now;
 use crate::connection::{Connection, Wire};
@@ -15,6 +16,7 @@ use crate::message::{Memory, Message, Origin};
 use crate::output::SHARE_BYTES;
 use crate::session::{Delivery, Identifiers, Push, Session, Shape, Window};
 use crate::settings::Limits;
+use crate::stored::shape_tag;
 
 /// A message that is being routed: kept (counted, shareable) only once somebody needs it longer.
 #[derive(Debug)]
@@ -171,22 +173,28 @@ impl Shard {
         envelope: &mut Envelope,
         frames: &mut Frames,
     ) {
-        let Shard { sessions, connections, wire, generation, memory, .. } = self;
+        let Shard { sessions, connections, wire, generation, memory, commits, .. } = self;
         let session = &mut sessions[number as usize];
         let limits = &generation.limits;
+        let collected = &mut commits.collected;
         let Some(index) = session.connection else {
             let worth_keeping = shape.qos > QoS::AtMostOnce || limits.queue_qos0;
-            if worth_keeping && session.outlives_connection() {
-                queue(now, session, shape, envelope, limits, memory, wire);
+            if worth_keeping && (session.outlives_connection() || session.arriving.is_some()) {
+                let room = Room { limits, memory, collected, wire };
+                queue(now, (number, session), shape, envelope, room);
             }
             return;
         };
         let connection = connections[index as usize].as_mut().expect("a session's connection");
         let window = connection.window(limits);
-        if session.outbound.must_wait(shape.qos, window)
+        // QoS 2 is stored before it is delivered.
+        let held = shape.qos == QoS::ExactlyOnce && session.stored.is_some();
+        if held
+            || session.outbound.must_wait(shape.qos, window)
             || connection.output.len() >= limits.output_bytes
         {
-            queue(now, session, shape, envelope, limits, memory, wire);
+            let room = Room { limits, memory, collected, wire };
+            queue(now, (number, session), shape, envelope, room);
             return;
         }
         if !connection.fits(envelope.message(), &shape) {
@@ -195,7 +203,13 @@ impl Shard {
         }
         let packet_id = (shape.qos > QoS::AtMostOnce).then(|| {
             wire.stats.inflight += 1;
-            session.outbound.start(shape.clone().of(envelope.share(memory)))
+            let mut delivery = shape.clone().of(envelope.share(memory));
+            delivery.position = session.outbound.assign();
+            if let Some(stored) = &session.stored {
+                let session = (number, session.incarnation);
+                collected.add(session, stored, delivery.position, shape_tag(&shape));
+            }
+            session.outbound.start(delivery).0
         });
         connection.publish(now, envelope.message(), &shape, packet_id, false, frames, wire);
     }
@@ -208,37 +222,53 @@ fn is_publisher(origin: &Origin, session: &Session) -> bool {
     origin.client_id() == Some(&session.client.client_id)
 }
 
+/// What queueing a message draws on.
+struct Room<'a> {
+    limits: &'a Limits,
+    memory: &'a Arc<Memory>,
+    collected: &'a mut Collected,
+    wire: &'a mut Wire,
+}
+
 fn queue(
     now: Now,
-    session: &mut Session,
+    (number, session): (u32, &mut Session),
     shape: Shape,
     envelope: &mut Envelope,
-    limits: &Limits,
-    memory: &Arc<Memory>,
-    wire: &mut Wire,
+    Room { limits, memory, collected, wire }: Room<'_>,
 ) {
+    let stored = session.stored.as_ref().filter(|_| shape.qos > QoS::AtMostOnce);
+    let tag = stored.map(|_| shape_tag(&shape));
+    let mut delivery = shape.of(envelope.share(memory));
+    delivery.uncommitted = stored.is_some();
     let outbound = &mut session.outbound;
     wire.stats.queued -= outbound.queued() as u64;
     wire.stats.queued_bytes -= outbound.queued_bytes() as u64;
     let expired = &mut wire.stats.dropped.expired;
-    let pushed = outbound.push(shape.of(envelope.share(memory)), limits, now.instant, expired);
+    let pushed = outbound.push(delivery, stored.is_some(), limits, now.instant, expired);
     wire.stats.queued += outbound.queued() as u64;
     wire.stats.queued_bytes += outbound.queued_bytes() as u64;
-    match pushed {
-        Push::Queued => {}
-        Push::Full => {
-            session.dropped += 1;
-            wire.stats.dropped.queue_full += 1;
-            if !session.overflowing {
-                session.overflowing = true;
-                warn!(
-                    client_id = %session.client.client_id,
-                    queued = session.outbound.queued(),
-                    online = session.connection.is_some(),
-                    "queue full, dropping messages"
-                );
-            }
+    if let (Some(position), Some(stored), Some(tag)) = (pushed.position(), stored, tag) {
+        collected.add((number, session.incarnation), stored, position, tag);
+        if matches!(pushed, Push::DisplacedStored(_)) {
+            collected.drop_first(stored.queue);
         }
+    }
+    if matches!(pushed, Push::Queued(_)) {
+        return;
+    }
+    collected.refused |= matches!(pushed, Push::Refused);
+    session.dropped += 1;
+    wire.stats.dropped.queue_full += 1;
+    if !session.overflowing {
+        session.overflowing = true;
+        warn!(
+            client_id = %session.client.client_id,
+            queued = session.outbound.queued(),
+            online = session.connection.is_some(),
+            policy = limits.queue_full.name(),
+            "queue full"
+        );
     }
 }
 
@@ -305,12 +335,14 @@ impl Connection {
             return;
         }
         let (message, shape) = (Arc::clone(&delivery.message), delivery.shape.clone());
-        let packet_id = (shape.qos > QoS::AtMostOnce).then(|| {
+        let started = (shape.qos > QoS::AtMostOnce).then(|| {
             wire.stats.inflight += 1;
             session.outbound.start(delivery)
         });
         frames.clear();
-        self.publish(now, &message, &shape, packet_id, false, frames, wire);
+        let dup = started.is_some_and(|(_, dup)| dup);
+        let packet_id = started.map(|(packet_id, _)| packet_id);
+        self.publish(now, &message, &shape, packet_id, dup, frames, wire);
     }
 
     /// Writes a PUBLISH into the output.

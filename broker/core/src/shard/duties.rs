@@ -9,6 +9,7 @@ use super::Shard;
 use crate::connection::paused;
 use crate::duty::{Answer, Duty};
 use crate::session::Inbound;
+use crate::stored::{Key, delete};
 use crate::{DutyId, Now, Out, Ticket};
 
 /// First bytes of PUBACK (3.4.1) and PUBREC (3.5.1).
@@ -52,6 +53,7 @@ impl Shard {
             // The id was never released; as QoS 1 it is a new message all the same.
             Some(Inbound::AwaitPubrel) => {
                 self.session(number).inbound.remove(packet_id);
+                self.forget_inbound(number, packet_id);
                 false
             }
             // The duty under way answers this repetition too. Another message under the same id
@@ -91,7 +93,8 @@ impl Shard {
                         digest: self.digest(topic, payload),
                     },
                 };
-                let id = self.duties.open(Duty { answer, pending: 1, worst: ReasonCode::Success });
+                let worst = ReasonCode::Success;
+                let id = self.duties.open(Duty { answer, pending: 1, worst, gathering: None });
                 if let Publisher::Client { session, packet_id, .. } = publish.by {
                     self.session(session).inbound.insert(packet_id, Inbound::Duty(id));
                 }
@@ -132,7 +135,14 @@ impl Shard {
 
     /// One part of a duty is met; the last one releases the acknowledgement.
     pub(super) fn duty_met(&mut self, now: Now, id: crate::DutyId, reason: ReasonCode) {
-        let Some(duty) = self.duties.met(id, reason) else { return };
+        let Some(duty) = self.duties.met(id, reason) else {
+            // The commit may be all that is left.
+            let left = self.duties.get_mut(id).filter(|duty| duty.pending == 1);
+            if let Some(gathering) = left.and_then(|duty| duty.gathering) {
+                self.commit_gathered(now, gathering);
+            }
+            return;
+        };
         let (session, incarnation, packet_id, qos) = match duty.answer {
             Answer::Client { session, incarnation, packet_id, qos, .. } => {
                 (session, incarnation, packet_id, qos)
@@ -167,6 +177,15 @@ impl Shard {
         } else {
             // 3.x cannot be told of a refusal: no acknowledgement, and the connection ends.
             self.close(now, index, None);
+        }
+    }
+
+    /// The store need not remember any more that this QoS 2 id has been taken.
+    fn forget_inbound(&mut self, number: u32, packet_id: PacketId) {
+        let session = self.session(number);
+        let forgotten = session.inbound.forget_stored(packet_id);
+        if let Some(queue) = session.stored.as_ref().filter(|_| forgotten).map(|it| it.queue) {
+            self.write_lazily(delete(&Key::Inbound(queue, packet_id)));
         }
     }
 

@@ -17,7 +17,7 @@ use crate::{ConnectionId, Now, Out, ShardId};
 #[derive(Debug, Default)]
 pub(super) struct Interest {
     /// What the other shards have subscribers for.
-    others: FilterMap<ShardId>,
+    others: FilterMap<Other>,
     /// What this one has told the others.
     own: HashMap<Box<str>, Own>,
     announcements: u64,
@@ -25,9 +25,18 @@ pub(super) struct Interest {
     waiting: HashMap<u64, Waiting>,
 }
 
+/// A shard that has subscribers for a filter.
+#[derive(Clone, Copy, Debug)]
+struct Other {
+    shard: ShardId,
+    /// Whether sessions among them are stored: these are asked what they took.
+    stored: bool,
+}
+
 #[derive(Debug)]
 struct Own {
     references: usize,
+    stored: bool,
     announcement: u64,
     /// Shards that have not confirmed.
     unconfirmed: usize,
@@ -61,11 +70,15 @@ pub(super) struct PendingSubscribe {
 }
 
 impl Interest {
-    /// The shards, as bits, that have subscribers for a topic.
-    pub(super) fn shards(&self, topic: &str, visits: &mut Visits) -> u64 {
-        let mut set = 0;
-        self.others.visit(topic, visits, |shard| set |= 1_u64 << shard.0);
-        set
+    /// The shards, as bits, that have subscribers for a topic, and those of them whose subscribers
+    /// may be stored.
+    pub(super) fn shards(&self, topic: &str, visits: &mut Visits) -> (u64, u64) {
+        let (mut all, mut stored) = (0, 0);
+        self.others.visit(topic, visits, |other| {
+            all |= 1_u64 << other.shard.0;
+            stored |= u64::from(other.stored) << other.shard.0;
+        });
+        (all, stored)
     }
 
     /// How many filters the others have subscribers for, and requests wait.
@@ -78,12 +91,16 @@ impl Interest {
         self.waiting.get_mut(&request).map(|waiting| &mut waiting.request)
     }
 
-    pub(super) fn learn(&mut self, filter: &str, shard: ShardId) {
-        self.others.insert(filter, shard);
+    pub(super) fn learn(&mut self, filter: &str, shard: ShardId, stored: bool) {
+        let known = self.others.values_mut(filter).iter_mut().find(|known| known.shard == shard);
+        match known {
+            Some(known) => known.stored |= stored,
+            None => self.others.insert(filter, Other { shard, stored }),
+        }
     }
 
     pub(super) fn unlearn(&mut self, filter: &str, shard: ShardId) {
-        self.others.remove(filter, |known| *known == shard);
+        self.others.remove(filter, |known| known.shard == shard);
     }
 }
 
@@ -122,34 +139,47 @@ impl Shard {
     }
 
     /// This shard has one more subscriber for a filter; `request` waits until all know.
-    pub(super) fn add_interest(&mut self, filter: &str, request: Option<u64>) {
+    pub(super) fn add_interest(&mut self, filter: &str, stored: bool, request: Option<u64>) {
         if self.shards == 1 {
             return;
         }
-        let known = self.interest.own.contains_key(filter);
-        if !known {
-            self.interest.announcements += 1;
-            let announcement = self.interest.announcements;
-            let unconfirmed = self.shards - 1;
-            let own = Own { references: 0, announcement, unconfirmed, requests: Vec::new() };
+        if !self.interest.own.contains_key(filter) {
+            let (announcement, unconfirmed) = (0, 0);
+            let requests = Vec::new();
+            let own = Own { references: 0, stored, announcement, unconfirmed, requests };
             self.interest.own.insert(filter.into(), own);
-            self.tell_peers(|| PeerMessage::Interested { filter: filter.into(), announcement });
+            self.announce(filter, stored);
         }
-        let own = self.interest.own.get_mut(filter).expect("just made sure of");
-        own.references += 1;
+        if let Some(own) = self.interest.own.get_mut(filter) {
+            own.references += 1;
+        }
+        self.confirm_interest(filter, stored, request);
+    }
+
+    /// Makes a request wait for a filter that is known to be listed; `stored`: a session that has
+    /// it is.
+    pub(super) fn confirm_interest(&mut self, filter: &str, stored: bool, request: Option<u64>) {
+        let Some(own) = self.interest.own.get_mut(filter) else { return };
+        if stored && !own.stored {
+            own.stored = true;
+            self.announce(filter, stored);
+        }
+        let Some(own) = self.interest.own.get_mut(filter) else { return };
         if let Some(request) = request.filter(|_| own.unconfirmed > 0) {
             own.requests.push(request);
             self.request_waits(request);
         }
     }
 
-    /// Makes a request wait for a filter that is known to be listed.
-    pub(super) fn wait_for_interest(&mut self, filter: &str, request: u64) {
-        let Some(own) = self.interest.own.get_mut(filter) else { return };
-        if own.unconfirmed > 0 {
-            own.requests.push(request);
-            self.request_waits(request);
+    /// Tells the other shards of a filter; what they have been told before is not waited for.
+    fn announce(&mut self, filter: &str, stored: bool) {
+        self.interest.announcements += 1;
+        let announcement = self.interest.announcements;
+        if let Some(own) = self.interest.own.get_mut(filter) {
+            own.announcement = announcement;
+            own.unconfirmed = self.shards - 1;
         }
+        self.tell_peers(|| PeerMessage::Interested { filter: filter.into(), announcement, stored });
     }
 
     /// One subscriber less.

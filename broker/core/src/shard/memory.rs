@@ -1,7 +1,9 @@
-//! Memory runs out: the largest queues lose messages first; if that is not enough, publishers wait.
+//! Memory runs out: the largest queues give way first, by leaving their messages to the store or,
+//! where there is none, by losing them; if that is not enough, publishers wait.
 //!
 //! Nobody waits for ever: retained messages have their own bound, and clients that never acknowledge
-//! lose what they hold once publishers have waited long enough.
+//! are disconnected once publishers have waited long enough, and lose what they hold unless it is
+//! stored.
 
 use std::time::Duration;
 
@@ -34,7 +36,7 @@ impl Shard {
         }
     }
 
-    /// Drops what waits in the largest queues if memory is full.
+    /// Frees what waits in the largest queues if memory is full.
     pub(super) fn make_room(&mut self) {
         if self.memory.is_full() && self.wire.stats.queued > 0 {
             self.shed();
@@ -74,27 +76,43 @@ impl Shard {
         warn!(
             client_id = %session.client.client_id,
             bytes = held(session),
-            "memory is full, dropping what the slowest client has not acknowledged"
+            stored = session.stored.is_some(),
+            "memory is full, disconnecting the client that has most unacknowledged"
         );
         let (number, connection) = (number as u32, session.connection);
-        let session = self.session(number);
-        let count = session.outbound.abandon_all();
-        session.dropped += count;
-        self.wire.stats.inflight -= count;
-        self.wire.stats.dropped.memory += count;
+        self.recall_or_abandon(number);
         if let Some(index) = connection {
             self.close(now, index, Some(ReasonCode::QuotaExceeded));
         }
     }
 
-    /// Drops what waits for the sessions with the largest queues, until an eighth of the limit is
+    /// Frees what a session has in flight.
+    fn recall_or_abandon(&mut self, number: u32) {
+        let session = self.session(number);
+        if session.stored.is_some() {
+            let (queued, bytes) = (session.outbound.queued(), session.outbound.queued_bytes());
+            let count = session.outbound.recall();
+            let (more, bytes_now) = (session.outbound.queued(), session.outbound.queued_bytes());
+            let stats = &mut self.wire.stats;
+            stats.inflight -= count;
+            stats.queued += (more - queued) as u64;
+            stats.queued_bytes += (bytes_now - bytes) as u64;
+            return;
+        }
+        let count = session.outbound.abandon_all();
+        session.dropped += count;
+        self.wire.stats.inflight -= count;
+        self.wire.stats.dropped.memory += count;
+    }
+
+    /// Frees what waits for the sessions with the largest queues, until an eighth of the limit is
     /// free or nothing is left to drop.
     fn shed(&mut self) {
         let goal = self.memory.limit() - self.memory.limit() / 8;
         let mut queues: Vec<(usize, u32)> = self
             .sessions
             .iter()
-            .map(|(number, session)| (session.outbound.queued_bytes(), number as u32))
+            .map(|(number, session)| (session.outbound.memory_bytes(), number as u32))
             .filter(|(bytes, _)| *bytes > 0)
             .collect();
         queues.sort_unstable_by(|a, b| b.cmp(a));
@@ -103,6 +121,14 @@ impl Shard {
                 return;
             }
             let session = self.session(number);
+            if session.stored.is_some() {
+                // The store has them.
+                match session.connection {
+                    Some(_) => session.outbound.spill(),
+                    None => self.recall_or_abandon(number),
+                }
+                continue;
+            }
             let dropped = session.outbound.take_waiting(|_| true).len() as u64;
             session.dropped += dropped;
             warn!(

@@ -7,7 +7,9 @@ use midge_codec::{QoS, TopicFilter};
 use super::Shard;
 use super::Subscriber;
 use super::deliver::{Envelope, Frames};
+use super::gather::Gather;
 use super::interest::Request;
+use crate::commit::{Operation, QueueId, Reference};
 use crate::message::Message;
 use crate::retained::Version;
 use crate::session::{Delivery, Identifiers, Shape, Subscription};
@@ -26,6 +28,24 @@ pub enum PeerMessage {
         version: Option<Version>,
         /// Whether the receiver has subscribers.
         deliver: bool,
+        /// Whom to tell which stored sessions take it.
+        gather: Option<Gather>,
+    },
+    /// The answer to a letter of a gathering.
+    Assigned {
+        /// The gathering.
+        gathering: u64,
+        /// The exclusive or of the letter's token and those of the letters it begot.
+        tokens: u64,
+        /// Where sessions of the sender take the message.
+        references: Vec<Reference>,
+        /// Whether one of them could not, and its publisher is to hear of it.
+        refused: bool,
+    },
+    /// What a gathering of the sender committed is durable.
+    Committed {
+        /// The gathering.
+        gathering: u64,
     },
     /// The sender has subscribers for a filter.
     Interested {
@@ -33,6 +53,8 @@ pub enum PeerMessage {
         filter: Box<str>,
         /// For the answer.
         announcement: u64,
+        /// Whether sessions among them are stored.
+        stored: bool,
     },
     /// The answer: from now on publishes come.
     InterestKnown {
@@ -90,6 +112,8 @@ pub enum PeerMessage {
         member: Member,
         /// How often a member was chosen before.
         attempts: u8,
+        /// Whom to tell whether the member is stored.
+        gather: Option<Gather>,
     },
     /// Publishers of the sender wait for memory: the receiver's queues are to make room too.
     MemoryFull,
@@ -101,6 +125,8 @@ pub enum PeerMessage {
         message: Arc<Message>,
         /// How often a member was chosen.
         attempts: u8,
+        /// Whom to tell of the next one.
+        gather: Option<Gather>,
     },
 }
 
@@ -110,18 +136,24 @@ const ATTEMPTS: u8 = 8;
 impl Shard {
     pub(super) fn peer(&mut self, now: Now, from: ShardId, message: PeerMessage) {
         match message {
-            PeerMessage::Publish { message, version, deliver } => {
-                let mut envelope = Envelope::of(message);
+            PeerMessage::Publish { message, version, deliver, gather } => {
+                let mut envelope = Envelope::of(Arc::clone(&message));
                 if let Some(version) = version {
                     self.store_retained(now, version, &mut envelope);
                 }
                 if deliver {
+                    self.gather = gather;
                     self.deliver_here(now, &mut envelope);
+                    self.answer_or_commit(now, gather, &message);
                     self.make_room();
                 }
             }
-            PeerMessage::Interested { filter, announcement } => {
-                self.interest.learn(&filter, from);
+            PeerMessage::Assigned { gathering, tokens, references, refused } => {
+                self.assigned(now, from, gathering, tokens, references, refused);
+            }
+            PeerMessage::Committed { gathering } => self.peer_committed(now, from, gathering),
+            PeerMessage::Interested { filter, announcement, stored } => {
+                self.interest.learn(&filter, from, stored);
                 let message = PeerMessage::InterestKnown { filter, announcement };
                 self.wire.outs.push_back(Out::Peer { to: from, message });
             }
@@ -144,15 +176,36 @@ impl Shard {
             PeerMessage::Online { filter, session, incarnation, online } => {
                 self.group_online(&filter, from, session, incarnation, online);
             }
-            PeerMessage::Shared { filter, message, member, attempts } => {
-                let message = Envelope::of(message);
-                self.deliver_to_member(now, &filter, message, &member, attempts);
+            PeerMessage::Shared { filter, message, member, attempts, gather } => {
+                self.gather = gather;
+                self.deliver_to_member(now, &filter, Arc::clone(&message), &member, attempts);
+                self.answer_or_commit(now, gather, &message);
             }
             PeerMessage::MemoryFull => self.make_room(),
-            PeerMessage::GivenBack { filter, message, attempts } => {
-                self.choose_again(now, &filter, message, attempts);
+            PeerMessage::GivenBack { filter, message, attempts, gather } => {
+                self.gather = gather;
+                self.choose_again(now, &filter, Arc::clone(&message), attempts);
+                self.answer_or_commit(now, gather, &message);
             }
         }
+    }
+
+    /// A message has been delivered: tells its gathering what was taken, or, when it has none,
+    /// stores that.
+    fn answer_or_commit(&mut self, now: Now, gather: Option<Gather>, message: &Arc<Message>) {
+        self.gather = None;
+        match gather {
+            Some(gather) => self.answer(now, gather, message),
+            None => self.commit_collected(now, message),
+        }
+    }
+
+    /// The gathering that a letter sent now belongs to, if any.
+    fn forward(&mut self, message: &Message) -> Option<Gather> {
+        let gather = self.gather.filter(|_| message.qos > QoS::AtMostOnce)?;
+        let token = self.new_token();
+        self.commits.collected.forwarded ^= token;
+        Some(Gather { token, ..gather })
     }
 
     /// The shard in which a shared subscription's group lives.
@@ -179,6 +232,7 @@ impl Shard {
             identifier: subscription.identifier,
             judged,
             online: session.connection.is_some(),
+            stored: session.stored.is_some(),
         };
         let home = self.group_home(filter);
         if home == self.id {
@@ -231,14 +285,15 @@ impl Shard {
 
     fn group_join(&mut self, filter: &TopicFilter, member: Member, request: Option<u64>) {
         let (number, new) = self.groups.find_or_create(filter);
+        let stored = member.stored;
         if let Some(group) = self.groups.get_mut(number) {
             group.join(member);
         }
         if new {
             self.filters.insert(filter.filter(), Subscriber::Group(number));
-            self.add_interest(filter.filter(), request);
-        } else if let Some(request) = request {
-            self.wait_for_interest(filter.filter(), request);
+            self.add_interest(filter.filter(), stored, request);
+        } else {
+            self.confirm_interest(filter.filter(), stored, request);
         }
     }
 
@@ -306,7 +361,9 @@ impl Shard {
         } else {
             let message = envelope.share(&self.memory);
             let to = member.shard;
-            let message = PeerMessage::Shared { filter, message, member, attempts: attempts + 1 };
+            let gather = self.forward(&message);
+            let attempts = attempts + 1;
+            let message = PeerMessage::Shared { filter, message, member, attempts, gather };
             self.wire.outs.push_back(Out::Peer { to, message });
         }
     }
@@ -315,19 +372,18 @@ impl Shard {
         &mut self,
         now: Now,
         filter: &Arc<TopicFilter>,
-        envelope: Envelope,
+        message: Arc<Message>,
         member: &Member,
         attempts: u8,
     ) {
-        let mut envelope = envelope;
-        let message = envelope.share(&self.memory);
         match self.shape_for(filter, &message, member) {
             Some(shape) => self.deliver_alone(now, member.session, shape, message),
             // It left, or may not read it any more, since the message is on its way.
             None => {
                 let filter = Arc::clone(filter);
                 let to = self.group_home(&filter);
-                let message = PeerMessage::GivenBack { filter, message, attempts };
+                let gather = self.forward(&message);
+                let message = PeerMessage::GivenBack { filter, message, attempts, gather };
                 self.wire.outs.push_back(Out::Peer { to, message });
             }
         }
@@ -379,16 +435,42 @@ impl Shard {
         }
     }
 
-    /// What a session had of a shared subscription goes to another member (4.8.2).
-    pub(super) fn give_back(&mut self, now: Now, delivery: Delivery) {
-        let Delivery { message, shape } = delivery;
+    /// What a session had of a shared subscription goes to another member (4.8.2). `queue`: where
+    /// it is stored.
+    pub(super) fn give_back(&mut self, now: Now, delivery: Delivery, queue: Option<QueueId>) {
+        self.give_back_from(now, delivery, queue, false);
+    }
+
+    /// The message leaves one queue and enters another in one transaction.
+    pub(super) fn give_back_from(
+        &mut self,
+        now: Now,
+        delivery: Delivery,
+        queue: Option<QueueId>,
+        ended: bool,
+    ) {
+        let Delivery { message, shape, position, .. } = delivery;
         let Some(filter) = shape.shared else { return };
+        let gathering = queue.filter(|_| position > 0).map(|queue| (self.next_gathering(), queue));
+        self.gather = gathering.map(|(number, _)| Gather { shard: self.id, number, token: 0 });
         let home = self.group_home(&filter);
         if home == self.id {
-            self.choose_again(now, &filter, message, 0);
+            self.choose_again(now, &filter, Arc::clone(&message), 0);
         } else {
-            let message = PeerMessage::GivenBack { filter, message, attempts: 0 };
+            let gather = self.forward(&message);
+            let message = Arc::clone(&message);
+            let message = PeerMessage::GivenBack { filter, message, attempts: 0, gather };
             self.wire.outs.push_back(Out::Peer { to: home, message });
         }
+        self.gather = None;
+        let Some((number, queue)) = gathering else {
+            return self.commit_collected(now, &message);
+        };
+        let operations = vec![Operation::Acknowledge { queue, position }];
+        self.gather(number, message, 0, operations);
+        if ended {
+            self.gather_for_ending(number, queue);
+        }
+        self.seal(now, number);
     }
 }

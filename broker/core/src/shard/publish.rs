@@ -5,9 +5,9 @@ use std::time::Duration;
 use midge_codec::{Publish, QoS, ReasonCode, TopicName};
 use tracing::debug;
 
-use super::Shard;
 use super::deliver::Envelope;
 use super::duties::{Publisher, Unacknowledged};
+use super::{Shard, Subscriber};
 use crate::message::{Message, Origin};
 use crate::{Inject, Now, Out};
 
@@ -76,11 +76,26 @@ impl Shard {
             duty: None,
         });
         let mut envelope = Envelope::new(message);
-        let any = self.route(now, &mut envelope);
+        if unacknowledged.is_some() && self.commits.full && self.would_store(envelope.message()) {
+            return self.refuse(
+                now,
+                index,
+                publish.packet_id,
+                publish.qos,
+                ReasonCode::QuotaExceeded,
+            );
+        }
+        let (any, gathering) = self.route(now, &mut envelope);
+        if let (Some(publish), Some(gathering)) = (&mut unacknowledged, gathering) {
+            self.commit_waits(publish, &envelope, gathering);
+        }
         let any = self.offer(index, &mut envelope, unacknowledged.as_mut()) || any;
         if let Some(publish) = unacknowledged {
             let reason = if any { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers };
             self.routed(now, &publish, reason);
+        }
+        if let Some(gathering) = gathering {
+            self.seal(now, gathering);
         }
         self.pause_when_memory_is_full(now, index);
     }
@@ -112,7 +127,21 @@ impl Shard {
             .ticket
             .map(|ticket| Unacknowledged { by: Publisher::Ticket(ticket), duty: None });
         let mut envelope = Envelope::new(message);
-        let any = self.route(now, &mut envelope);
+        if inject.qos > QoS::AtMostOnce && self.commits.full && self.would_store(envelope.message())
+        {
+            if let Some(ticket) = inject.ticket {
+                let reason = ReasonCode::QuotaExceeded;
+                self.wire.outs.push_back(Out::Injected { ticket, reason });
+            }
+            return;
+        }
+        let (any, gathering) = self.route(now, &mut envelope);
+        if let Some(gathering) = gathering {
+            self.gather_with_mark(gathering, inject.mark);
+            if let Some(publish) = &mut unacknowledged {
+                self.commit_waits(publish, &envelope, gathering);
+            }
+        }
         // QoS 0 waits for nothing.
         let waits = unacknowledged.as_mut().filter(|_| inject.qos > QoS::AtMostOnce);
         let any = self.offer_unpaused(&mut envelope, waits) || any;
@@ -120,7 +149,41 @@ impl Shard {
             let reason = if any { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers };
             self.routed(now, &publish, reason);
         }
+        if let Some(gathering) = gathering {
+            self.seal(now, gathering);
+        }
         self.make_room();
+    }
+
+    /// An acknowledgement waits for the commit of what is being gathered.
+    fn commit_waits(&mut self, publish: &mut Unacknowledged, envelope: &Envelope, gathering: u64) {
+        let message = envelope.message();
+        let duty = self.duty_waits(publish, &message.topic, &message.payload);
+        self.gather_for_duty(gathering, duty);
+        if let Publisher::Client { session, packet_id, qos: QoS::ExactlyOnce, .. } = publish.by {
+            self.gather_with_packet_id(gathering, session, packet_id);
+        }
+    }
+
+    /// Whether a QoS 1 or 2 message would have to be stored.
+    fn would_store(&mut self, message: &Message) -> bool {
+        if !self.durable {
+            return false;
+        }
+        let (topic, retain) = (message.topic.as_str(), message.retain);
+        let (_, mut stored) = match self.shards {
+            1 => (0, 0),
+            _ => self.interest.shards(topic, &mut self.scratch.visits),
+        };
+        let Shard { filters, scratch, sessions, groups, .. } = self;
+        filters.visit(topic, &mut scratch.visits, |subscriber| {
+            let kept = match subscriber {
+                Subscriber::Group(group) => groups.is_stored(*group),
+                Subscriber::Session { session, .. } => sessions[*session as usize].stored.is_some(),
+            };
+            stored |= u64::from(kept);
+        });
+        stored != 0 || retain && self.limits().retain_available
     }
 
     fn message(

@@ -9,9 +9,14 @@ use midge_codec::{QoS, ReasonCode, TopicName};
 use super::Shard;
 use super::deliver::{Frames, PUBREL};
 use crate::Now;
+use crate::commit::{Operation, Reference};
 use crate::message::Origin;
 use crate::session::{Identifiers, Inflight, Shape};
 use crate::settings::Verdict;
+use crate::stored::{entry, shape_tag};
+
+/// Retained messages of QoS 2 that wait for the store at once, for one session.
+const HELD: usize = 64;
 
 impl Shard {
     /// Sends what waits, as far as window and output allow: first what has to be sent again, then
@@ -25,6 +30,8 @@ impl Shard {
         self.send_queue(now, index, &mut frames);
         self.send_retained(now, index, &mut frames);
         self.scratch.frames = frames;
+        let session = self.connection(index).session;
+        self.load_more(session);
     }
 
     fn resend(&mut self, now: Now, index: u32, frames: &mut Frames) {
@@ -72,6 +79,12 @@ impl Shard {
         }
         wire.stats.queued -= (queued - session.outbound.queued()) as u64;
         wire.stats.queued_bytes -= (bytes - session.outbound.queued_bytes()) as u64;
+        let number = connection.session;
+        if queued > 0 && session.outbound.inflight() == 0 {
+            // Nothing of it was worth sending: nobody will acknowledge it.
+            self.trim_later(number);
+        }
+        let session = self.session(number);
         if session.outbound.queued() == 0 {
             session.overflowing = false;
         }
@@ -79,14 +92,18 @@ impl Shard {
 
     /// [MQTT-3.3.1-9]
     fn send_retained(&mut self, now: Now, index: u32, frames: &mut Frames) {
-        let Shard { sessions, connections, wire, generation, retained, .. } = self;
+        let Shard { sessions, connections, wire, generation, retained, commits, .. } = self;
         let (limits, authorize) = (&generation.limits, &generation.authorize);
         let Some(connection) = connections[index as usize].as_mut() else { return };
         let session = &mut sessions[connection.session as usize];
         let window = connection.window(limits);
+        let stored = session.stored.as_ref().map(|stored| stored.queue);
+        let mut held = Vec::new();
         while connection.output.len() < limits.output_bytes {
-            let room = session.outbound.has_room(window);
-            let Some(waiting) = session.outbound.retained_front() else { return };
+            // QoS 2 is stored before it is delivered: a few at a time wait for that.
+            let holds = stored.is_some() && session.outbound.queued() < HELD;
+            let room = !session.outbound.must_wait(QoS::AtLeastOnce, window);
+            let Some(waiting) = session.outbound.retained_front() else { break };
             let after = waiting.after.as_ref().map(TopicName::as_str);
             let subscription = session.subscriptions.get(&waiting.filter);
             let subscription = subscription.filter(|known| known.verdict != Verdict::Never);
@@ -99,8 +116,9 @@ impl Shard {
                 continue;
             };
             let qos = message.qos.min(subscription.options.qos);
-            if qos > QoS::AtMostOnce && !room {
-                return;
+            let hold = qos == QoS::ExactlyOnce && stored.is_some();
+            if qos > QoS::AtMostOnce && if hold { !holds } else { !room } {
+                break;
             }
             waiting.after = Some(message.topic.clone());
             let readable = subscription.verdict == Verdict::Always
@@ -118,8 +136,27 @@ impl Shard {
             }
             let identifiers = subscription.identifier.map_or(Identifiers::None, Identifiers::One);
             let shape = Shape { qos, retain: true, identifiers, shared: None };
-            let delivery = shape.of(Arc::clone(message));
+            let mut delivery = shape.of(Arc::clone(message));
+            if let Some(queue) = stored.filter(|_| qos > QoS::AtMostOnce) {
+                delivery.position = session.outbound.assign();
+                let (position, tag) = (delivery.position, shape_tag(&delivery.shape));
+                let to = vec![Reference { queue, position, tag }];
+                let append = Operation::Append { entry: entry(message, now), to };
+                if hold {
+                    held.push((position, append));
+                    delivery.uncommitted = true;
+                    wire.stats.queued += 1;
+                    wire.stats.queued_bytes += delivery.message.bytes() as u64;
+                    session.outbound.enqueue(delivery);
+                    continue;
+                }
+                commits.write_lazily(append);
+            }
             connection.start(now, session, delivery, frames, wire);
+        }
+        let number = connection.session;
+        if !held.is_empty() {
+            self.commit_held(number, held);
         }
     }
 }

@@ -21,10 +21,12 @@ impl Shard {
         // Only who has been judged anew may take what another one may not read any more.
         let mut given_back = Vec::new();
         for number in sessions {
-            given_back.extend(self.judge_session(now, number));
+            let queue = self.session(number).stored.as_ref().map(|stored| stored.queue);
+            let taken = self.judge_session(now, number);
+            given_back.extend(taken.into_iter().map(|delivery| (delivery, queue)));
         }
-        for delivery in given_back {
-            self.give_back(now, delivery);
+        for (delivery, queue) in given_back {
+            self.give_back(now, delivery, queue);
         }
     }
 
@@ -67,6 +69,7 @@ impl Shard {
         self.wire.stats.dropped.access += count;
         self.wire.stats.queued -= queued as u64;
         self.wire.stats.queued_bytes -= bytes as u64;
+        self.trim_later(number);
         if count > 0 {
             warn!(client_id = %client.client_id, count, "access taken away, dropping what waited");
         }

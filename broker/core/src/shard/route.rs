@@ -2,41 +2,82 @@
 
 use std::time::Duration;
 
+use midge_codec::QoS;
 use tracing::warn;
 
 use super::Shard;
 use super::deliver::Envelope;
+use super::gather::Gather;
 use super::peer::PeerMessage;
+use crate::commit::Operation;
 use crate::message::Message;
 use crate::retained::{Applied, DELETION_KEPT, Version};
+use crate::settings::QueueFull;
+use crate::stored::{Key, entry};
 use crate::timers::Due;
 use crate::{Now, Out, ShardId};
 
 impl Shard {
-    /// Routes to sessions of all shards; returns whether anybody subscribes.
-    pub(super) fn route(&mut self, now: Now, envelope: &mut Envelope) -> bool {
+    /// Routes to sessions of all shards; returns whether anybody subscribes, and the gathering that
+    /// commits what has to be stored, to be sealed by the caller.
+    pub(super) fn route(&mut self, now: Now, envelope: &mut Envelope) -> (bool, Option<u64>) {
         let message = envelope.message();
         let topic = message.topic.as_str();
-        let mut interested = 0_u64;
+        let (mut interested, mut stored) = (0_u64, 0_u64);
         if self.shards > 1 {
-            interested = self.interest.shards(topic, &mut self.scratch.visits);
+            (interested, stored) = self.interest.shards(topic, &mut self.scratch.visits);
         }
+        let refuses = self.limits().queue_full == QueueFull::Refuse;
+        let gathers = message.qos > QoS::AtMostOnce && (self.durable || refuses);
+        let asked = match (gathers, refuses) {
+            (false, _) => 0,
+            (true, false) => stored,
+            (true, true) => interested,
+        };
+        let number = if gathers { self.next_gathering() } else { 0 };
+        let mut tokens = 0;
         let version = self.keeps_retained(message).then(|| self.retained.next_version(self.id));
         if let Some(version) = version {
             self.store_retained(now, version, envelope);
         }
         if version.is_some() || interested != 0 {
             let message = envelope.share(&self.memory);
-            for shard in (0..self.shards as u8).map(ShardId).filter(|shard| *shard != self.id) {
+            let me = self.id;
+            for shard in (0..self.shards as u8).map(ShardId).filter(|shard| *shard != me) {
                 let deliver = interested & (1 << shard.0) != 0;
                 if deliver || version.is_some() {
-                    let message =
-                        PeerMessage::Publish { message: message.clone(), version, deliver };
+                    let gather = (asked & (1 << shard.0) != 0).then(|| {
+                        let token = self.new_token();
+                        tokens ^= token;
+                        Gather { shard: self.id, number, token }
+                    });
+                    let message = message.clone();
+                    let message = PeerMessage::Publish { message, version, deliver, gather };
                     self.wire.outs.push_back(Out::Peer { to: shard, message });
                 }
             }
         }
-        self.deliver_here(now, envelope) || interested != 0
+        self.gather = gathers.then_some(Gather { shard: self.id, number, token: 0 });
+        let any = self.deliver_here(now, envelope) || interested != 0;
+        self.gather = None;
+        let put = version.filter(|_| self.durable);
+        let put = put.map(|version| retained_put(version, envelope.message(), now));
+        let collected = &self.commits.collected;
+        let touched = asked != 0
+            || put.is_some()
+            || collected.refused
+            || collected.forwarded != 0
+            || !collected.references.is_empty();
+        if gathers && touched {
+            let message = envelope.share(&self.memory);
+            self.gather(number, message, tokens, put.into_iter().collect());
+            return (any, Some(number));
+        }
+        if let Some(put) = put {
+            // QoS 0 waits for nothing.
+            self.write_lazily(put);
+        }
+        (any, None)
     }
 
     /// Whether a message is to be retained, or to delete what is. Half of the memory is not for
@@ -95,4 +136,14 @@ impl Shard {
             *slot = Some(self.timers.push(at, Due::Retained(message.topic.clone())));
         }
     }
+}
+
+/// What the store is told of a retained message, or of its deletion.
+fn retained_put(version: Version, message: &Message, now: Now) -> Operation {
+    let key = Key::Retained(message.topic.clone()).bytes();
+    let number = Some(version.number());
+    if message.payload.is_empty() {
+        return Operation::Delete { key, version: number };
+    }
+    Operation::Put { key, version: number, value: version.before(&entry(message, now)) }
 }

@@ -6,12 +6,14 @@ use midge_codec::{
 };
 use tracing::debug;
 
+use super::commits::Waiter;
 use super::interest::{PendingSubscribe, Request};
 use super::{Shard, Subscriber};
 use crate::Now;
 use crate::connection::paused;
 use crate::session::{Delivery, Subscription};
 use crate::settings::Verdict;
+use crate::stored::{Key, SubscriptionRecord, delete};
 
 /// SUBSCRIBE packets of one client that may wait for other shards: then it is not read from.
 pub(super) const PENDING_SUBSCRIBES: usize = 64;
@@ -38,6 +40,9 @@ impl Shard {
             retained: Vec::new(),
         }));
         let identifier = subscribe.properties.subscription_identifier;
+        let queue = self.sessions[number as usize].stored.as_ref().map(|stored| stored.queue);
+        let full = queue.is_some() && self.commits.full;
+        let mut operations = Vec::new();
         for (filter, mut options) in subscribe.subscriptions {
             if bridge && filter.share_name().is_none() {
                 // Mosquitto's bridges announce themselves so: nothing comes back, flags stay.
@@ -46,11 +51,21 @@ impl Shard {
             }
             let filter = filter.detached();
             options.qos = options.qos.min(self.limits().max_qos);
-            let reason = self.subscribe_one(now, number, &filter, options, identifier, request);
+            let reason = match full {
+                true => ReasonCode::QuotaExceeded,
+                false => self.subscribe_one(now, number, &filter, options, identifier, request),
+            };
+            if let Some(queue) = queue.filter(|_| !reason.is_error()) {
+                operations.push(SubscriptionRecord { options, identifier }.put(queue, &filter));
+            }
             // 3.1 has no failure code: granted, and silent.
             let silent = version == ProtocolVersion::V31 && reason.is_error();
             let reason = if silent { granted(options.qos) } else { reason };
             self.pending(request).suback.reasons.push(reason);
+        }
+        if !operations.is_empty() {
+            self.request_waits(request);
+            self.commit(operations, Waiter::Request(request));
         }
         self.connection(index).requests += 1;
         self.request_ready(now, request);
@@ -120,6 +135,11 @@ impl Shard {
             })
             .collect();
         let packet = Suback { packet_id: unsubscribe.packet_id, properties: None, reasons };
+        if self.sessions[number as usize].stored.is_some() {
+            let connection = self.connection(index).id;
+            let waiter = Waiter::Packet(connection, Packet::Unsuback(packet));
+            return self.commit(Vec::new(), waiter);
+        }
         let (connection, wire) = self.connection_and_wire(index);
         connection.send(&Packet::Unsuback(packet), wire);
     }
@@ -131,6 +151,9 @@ impl Shard {
         session.filter_bytes -= filter_bytes(filter);
         self.wire.stats.subscriptions -= 1;
         self.wire.stats.shared_subscriptions -= u64::from(filter.share_name().is_some());
+        if let Some(queue) = self.session(number).stored.as_ref().map(|stored| stored.queue) {
+            self.write_lazily(delete(&Key::Subscription(queue, filter.clone())));
+        }
         if gone.verdict != Verdict::Never {
             self.unlist(now, number, filter);
         }
@@ -179,18 +202,17 @@ impl Shard {
             identifier: subscription.identifier,
             per_topic: subscription.verdict == Verdict::PerTopic,
         };
+        let stored = self.sessions[number as usize].stored.is_some();
         if listed {
             let values = self.filters.values_mut(filter.filter());
             if let Some(known) = values.iter_mut().find(|known| known.is_session(number)) {
                 *known = subscriber;
             }
             // Perhaps not all shards know of the first SUBSCRIBE yet.
-            if let Some(request) = request {
-                self.wait_for_interest(filter.filter(), request);
-            }
+            self.confirm_interest(filter.filter(), stored, request);
         } else {
             self.filters.insert(filter.filter(), subscriber);
-            self.add_interest(filter.filter(), request);
+            self.add_interest(filter.filter(), stored, request);
         }
     }
 
@@ -207,21 +229,29 @@ impl Shard {
     pub(super) fn leave_all(&mut self, now: Now, number: u32) {
         let mut shared = self.session(number).outbound.take_shared_inflight();
         shared.extend(self.take_waiting_shared(number));
+        let queue = self.session(number).stored.as_ref().map(|stored| stored.queue);
+        let clearing = queue.map(|queue| (queue, self.clearing(number, queue)));
+        self.session(number).stored = None;
         let filters: Vec<TopicFilter> =
             self.session(number).subscriptions.keys().cloned().collect();
         for filter in &filters {
             self.unsubscribe_one(now, number, filter);
         }
-        for delivery in shared {
-            self.give_back(now, delivery);
+        match clearing {
+            Some((queue, operations)) => {
+                self.by_queue.remove(&queue);
+                self.end_queue(now, number, queue, operations, &filters, shared);
+            }
+            None => shared.into_iter().for_each(|delivery| self.give_back(now, delivery, None)),
         }
     }
 
     /// A member is away for a while: what it has not been sent is offered to the others, and comes
     /// back when there are none.
     pub(super) fn give_back_waiting(&mut self, now: Now, number: u32) {
+        let queue = self.session(number).stored.as_ref().map(|stored| stored.queue);
         for delivery in self.take_waiting_shared(number) {
-            self.give_back(now, delivery);
+            self.give_back(now, delivery, queue);
         }
     }
 
