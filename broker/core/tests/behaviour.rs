@@ -5,6 +5,8 @@
 mod access;
 #[path = "behaviour/bounds.rs"]
 mod bounds;
+#[path = "behaviour/durability.rs"]
+mod durability;
 #[path = "behaviour/harness.rs"]
 mod harness;
 #[path = "behaviour/inbound.rs"]
@@ -15,6 +17,8 @@ mod lifetime;
 mod outbound;
 #[path = "behaviour/shared.rs"]
 mod shared;
+#[path = "behaviour/store.rs"]
+mod store;
 #[path = "behaviour/subscriptions.rs"]
 mod subscriptions;
 #[path = "behaviour/wills.rs"]

@@ -108,8 +108,8 @@ pub(crate) struct Window {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Push {
     Queued(Position),
-    /// Queued, and the oldest one that waited was dropped for it.
-    Displaced(Position),
+    /// Queued, and the oldest one that waited was dropped for it, which was at the second position.
+    Displaced(Position, Position),
     /// Queued, and the oldest one in the store is to be dropped for it.
     DisplacedStored(Position),
     /// The queue is at its limit: this message is dropped, as Mosquitto does.
@@ -122,7 +122,7 @@ impl Push {
     /// Where the message waits; `None`: it does not.
     pub(crate) fn position(self) -> Option<Position> {
         match self {
-            Push::Queued(at) | Push::Displaced(at) | Push::DisplacedStored(at) => Some(at),
+            Push::Queued(at) | Push::Displaced(at, _) | Push::DisplacedStored(at) => Some(at),
             Push::Full | Push::Refused => None,
         }
     }
@@ -318,17 +318,17 @@ impl Outbound {
             *expired += self.take_waiting(|waiting| waiting.message.is_expired(now)).len() as u64;
         }
         let full = self.is_full(bytes, limits);
-        let mut displaced = false;
+        let mut displaced = None;
         let mut displaced_stored = false;
         if full {
             match limits.queue_full {
                 QueueFull::DropNewest => return Push::Full,
                 QueueFull::Refuse => return Push::Refused,
                 QueueFull::DropOldest => {
-                    displaced = self.pop_queue().is_some();
-                    let tail = self.tail.as_mut().filter(|_| !displaced);
+                    displaced = self.pop_queue().map(|oldest| oldest.position);
+                    let tail = self.tail.as_mut().filter(|_| displaced.is_none());
                     displaced_stored = tail.is_some_and(|tail| tail.drop_first());
-                    if !displaced && !displaced_stored {
+                    if displaced.is_none() && !displaced_stored {
                         return Push::Full;
                     }
                 }
@@ -340,7 +340,7 @@ impl Outbound {
         let position = delivery.position;
         self.enqueue_or_leave_stored(delivery, stored);
         match (displaced, displaced_stored) {
-            (true, _) => Push::Displaced(position),
+            (Some(oldest), _) => Push::Displaced(position, oldest),
             (_, true) => Push::DisplacedStored(position),
             _ => Push::Queued(position),
         }
@@ -716,16 +716,6 @@ impl Outbound {
     /// Where those begin that wait in the store alone.
     pub(crate) fn stored_from(&self) -> Option<Position> {
         self.tail.as_ref().map(|tail| tail.next())
-    }
-
-    /// Messages of QoS 1 and 2 that are in flight or wait in memory, for a session that is to be
-    /// stored from now on.
-    pub(crate) fn unfinished(&self) -> impl Iterator<Item = &Delivery> {
-        let inflight = self.slots.iter().filter_map(|slot| match slot {
-            Inflight::AwaitPuback(delivery) | Inflight::AwaitPubrec(delivery) => Some(delivery),
-            _ => None,
-        });
-        inflight.chain(self.queue.iter().filter(|delivery| delivery.position > 0))
     }
 
     /// Positions that are released but not completed.

@@ -42,7 +42,7 @@ impl Shard {
         session.arriving = Some(id);
         self.arriving.insert(id, number);
         if session.stored.is_none() {
-            self.store_session(now, number);
+            self.store_session(number);
         }
         let record = self.session_record(number, None);
         let operations = record.map(|record| record.put(&client.client_id, now));

@@ -20,7 +20,7 @@ use crate::commit::{Operation, Position, QueueId, Reference, StoredEntry};
 use crate::event::Attach;
 use crate::message::Message;
 use crate::session::{Delivery, Stored, packet_id};
-use crate::stored::{Key, delete, delivery, entry, shape_tag};
+use crate::stored::{Key, delete, delivery, entry};
 use crate::{ConnectionId, Now, Out, ShardId};
 
 /// How much of a queue is loaded at once.
@@ -57,8 +57,8 @@ pub(super) struct Commits {
 pub(super) struct Collected {
     pub(super) references: Vec<Reference>,
     pub(super) uncommitted: Vec<Uncommitted>,
-    /// Queues that lose their first stored entry.
-    displaced: Vec<QueueId>,
+    /// What made room for it.
+    displaced: Vec<Operation>,
     /// Letters that answer for themselves, see [`Gathering`].
     pub(super) forwarded: u64,
     /// A session's queue was full, and its publisher is to hear of it.
@@ -79,9 +79,9 @@ impl Collected {
         self.uncommitted.push(Uncommitted { session, incarnation, position, queue });
     }
 
-    /// The oldest message that a queue has in the store alone made room for this one.
-    pub(super) fn drop_first(&mut self, queue: QueueId) {
-        self.displaced.push(queue);
+    /// An older message of the queue made room for this one.
+    pub(super) fn displace(&mut self, operation: Operation) {
+        self.displaced.push(operation);
     }
 }
 
@@ -194,7 +194,8 @@ impl Shard {
     }
 
     pub(super) fn durable(&mut self, now: Now, number: u64) {
-        while let Some((_, waiter)) = self.commits.waiting.pop_front_if(|(of, _)| *of <= number) {
+        while self.commits.waiting.front().is_some_and(|(of, _)| *of <= number) {
+            let Some((_, waiter)) = self.commits.waiting.pop_front() else { return };
             match waiter {
                 Waiter::Gathered(gathering) => self.gathered(now, gathering),
                 Waiter::Own(uncommitted) => self.all_committed(now, &uncommitted),
@@ -261,10 +262,8 @@ impl Shard {
 
     /// What delivering a message brought, to be stored.
     pub(super) fn take_collected(&mut self) -> Collected {
-        let collected = std::mem::take(&mut self.commits.collected);
-        for queue in &collected.displaced {
-            self.commits.lazy.push(Operation::DropFirst { queue: *queue, count: 1 });
-        }
+        let mut collected = std::mem::take(&mut self.commits.collected);
+        self.commits.lazy.append(&mut collected.displaced);
         collected
     }
 
@@ -367,27 +366,5 @@ impl Shard {
         let unreleased = session.outbound.unreleased();
         operations.extend(unreleased.map(|at| delete(&Key::Released(queue, at))));
         operations
-    }
-
-    /// All that a session holds, for one that is stored from now on: a transaction each, so that
-    /// none is too large.
-    pub(super) fn store_messages(&mut self, now: Now, number: u32, queue: QueueId) {
-        let session = &self.sessions[number as usize];
-        let mut operations: Vec<Operation> = session
-            .outbound
-            .unfinished()
-            .map(|delivery| Operation::Append {
-                entry: entry(&delivery.message, now),
-                to: vec![Reference {
-                    queue,
-                    position: delivery.position,
-                    tag: shape_tag(&delivery.shape),
-                }],
-            })
-            .collect();
-        let put =
-            |key: Key| Operation::Put { key: key.bytes(), version: None, value: Bytes::new() };
-        operations.extend(session.outbound.unreleased().map(|at| put(Key::Released(queue, at))));
-        self.commits.lazy.extend(operations);
     }
 }

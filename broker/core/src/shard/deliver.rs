@@ -10,6 +10,7 @@ use tracing::warn;
 use super::commits::Collected;
 use super::{Shard, Subscriber};
 use crate::Now;
+use crate::commit::Operation;
 use crate::connection::{Connection, Wire};
 use crate::filters::Visits;
 use crate::message::{Memory, Message, Origin};
@@ -250,8 +251,15 @@ fn queue(
     wire.stats.queued_bytes += outbound.queued_bytes() as u64;
     if let (Some(position), Some(stored), Some(tag)) = (pushed.position(), stored, tag) {
         collected.add((number, session.incarnation), stored, position, tag);
-        if matches!(pushed, Push::DisplacedStored(_)) {
-            collected.drop_first(stored.queue);
+        let queue = stored.queue;
+        match pushed {
+            Push::Displaced(_, position) if position > 0 => {
+                collected.displace(Operation::Acknowledge { queue, position });
+            }
+            Push::DisplacedStored(_) => {
+                collected.displace(Operation::DropFirst { queue, count: 1 });
+            }
+            _ => {}
         }
     }
     if matches!(pushed, Push::Queued(_)) {

@@ -7,7 +7,6 @@ use super::Shard;
 use super::deliver::Envelope;
 use crate::Now;
 use crate::session::{Inbound, Session, Stored, StoredWill, Subscription, Tail};
-use crate::settings::Verdict;
 use crate::stored::{Restored, RestoredSession, SessionRecord, SubscriptionRecord};
 use crate::timers::Due;
 
@@ -103,33 +102,14 @@ impl Shard {
         })
     }
 
-    /// A session is stored from now on, with all it has.
-    pub(super) fn store_session(&mut self, now: Now, number: u32) {
+    /// A session that has just been made is stored.
+    pub(super) fn store_session(&mut self, number: u32) {
         let stored = self.new_place();
         let queue = stored.queue;
         let session = self.session(number);
+        debug_assert!(session.subscriptions.is_empty(), "a session lasts or not from the first");
         session.stored = Some(stored);
         let incarnation = session.incarnation;
-        let subscriptions: Vec<_> = session
-            .subscriptions
-            .iter()
-            .map(|(filter, known)| (filter.clone(), known.clone()))
-            .collect();
-        for (filter, known) in subscriptions {
-            let Subscription { options, identifier, verdict } = known;
-            let put = SubscriptionRecord { options, identifier }.put(queue, &filter);
-            self.write_lazily(put);
-            if verdict == Verdict::Never {
-                continue;
-            }
-            // The other shards, and its groups, are to know that it is asked.
-            if filter.share_name().is_some() {
-                self.join(number, &filter, &Subscription { options, identifier, verdict }, None);
-            } else {
-                self.confirm_interest(filter.filter(), true, None);
-            }
-        }
         self.by_queue.insert(queue, (number, incarnation));
-        self.store_messages(now, number, queue);
     }
 }

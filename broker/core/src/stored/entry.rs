@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(came.trail, went.trail);
         assert_eq!(came.origin.client_id(), went.origin.client_id());
         assert_eq!(came.origin.username(), went.origin.username());
-        let mut properties = came.properties.clone().unwrap();
+        let mut properties = came.properties.unwrap();
         // What remains of its life is told when it is sent.
         properties.message_expiry_interval = Some(30);
         assert_eq!(Some(properties), went.properties);

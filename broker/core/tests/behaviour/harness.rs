@@ -17,6 +17,8 @@ use midge_core::{
 
 pub(crate) use midge_codec::ProtocolVersion::{V5, V31, V311};
 
+use crate::store::Store;
+
 /// What each client may do, by plain functions.
 #[derive(Clone, Copy)]
 pub(crate) struct Access {
@@ -62,11 +64,17 @@ pub(crate) struct Broker {
     pub(crate) holds_links: bool,
     pub(crate) offers: Vec<(ShardId, Offer)>,
     pub(crate) injected: Vec<ReasonCode>,
+    /// Whether messages between shards are being delivered already.
+    delivering: bool,
     closed: HashSet<Peer>,
     peers: HashMap<(ShardId, ConnectionId), Peer>,
     bytes: HashMap<Peer, BytesMut>,
     numbers: u32,
     generation: u64,
+    pub(crate) store: Store,
+    limits: Limits,
+    access: Access,
+    taps: Vec<Tap>,
 }
 
 impl Broker {
@@ -90,8 +98,12 @@ impl Broker {
         memory_bytes: usize,
     ) -> Broker {
         let memory = Memory::new(memory_bytes);
-        let generation =
-            Arc::new(Generation { number: 1, limits, authorize: Arc::new(access), taps });
+        let generation = Arc::new(Generation {
+            number: 1,
+            limits: limits.clone(),
+            authorize: Arc::new(access),
+            taps: taps.clone(),
+        });
         let shards = (0..count)
             .map(|id| Shard::new(ShardId(id as u8), count, generation.clone(), memory.clone()))
             .collect();
@@ -103,11 +115,16 @@ impl Broker {
             holds_links: false,
             offers: Vec::new(),
             injected: Vec::new(),
+            delivering: false,
             closed: HashSet::new(),
             peers: HashMap::new(),
             bytes: HashMap::new(),
             numbers: 0,
             generation: 1,
+            store: Store::default(),
+            limits,
+            access,
+            taps,
         }
     }
 
@@ -388,10 +405,69 @@ impl Broker {
                 Out::Peer { to, message } => self.links.push_back((shard, to, message)),
                 Out::Offer(offer) => self.offers.push((shard, offer)),
                 Out::Injected { reason, .. } => self.injected.push(reason),
+                Out::Commit(operations) => self.store.commit(shard, operations),
+                Out::Load { queue, from, below, max_entries, .. } => {
+                    self.store.want(shard, (queue, from, below, max_entries));
+                }
             }
         }
-        if !self.holds_links {
+        if !self.holds_links && !self.delivering {
+            self.delivering = true;
             while self.deliver_one() {}
+            self.delivering = false;
+        }
+        if !self.store.waits && !self.store.answering {
+            self.sync();
+        }
+    }
+
+    /// The store brings to the disk what it has been given, and answers what it was asked.
+    pub(crate) fn sync(&mut self) {
+        self.store.answering = true;
+        while let Some((shard, input)) = self.store.answer() {
+            self.shards[usize::from(shard.0)].handle(self.now, input);
+            self.drain(shard);
+        }
+        self.store.answering = false;
+    }
+
+    /// The same broker with a store.
+    pub(crate) fn with_store(mut self) -> Broker {
+        self.shards = self.shards.into_iter().map(Shard::with_store).collect();
+        self
+    }
+
+    /// `kill -9`: all that is left is what the store has made durable.
+    pub(crate) fn crash(&mut self) {
+        let count = self.shards.len();
+        let generation = Arc::new(Generation {
+            number: 1,
+            limits: self.limits.clone(),
+            authorize: Arc::new(self.access),
+            taps: self.taps.clone(),
+        });
+        self.memory = Memory::new(self.memory.limit());
+        self.links.clear();
+        self.offers.clear();
+        self.closed.extend(self.bytes.keys());
+        let (restored, clear) = self.store.crash(self.now, count, &self.memory);
+        self.shards = (0..count)
+            .map(|id| Shard::new(ShardId(id as u8), count, generation.clone(), self.memory.clone()))
+            .map(Shard::with_store)
+            .collect();
+        self.store.clear(clear);
+        for (id, restored) in restored.into_iter().enumerate() {
+            self.shards[id].restore(self.now, restored);
+        }
+        for id in 0..count {
+            self.drain(ShardId(id as u8));
+        }
+        self.pass(Duration::ZERO);
+    }
+
+    pub(crate) fn store_full(&mut self, full: bool) {
+        for shard in 0..self.shards.len() {
+            self.handle(ShardId(shard as u8), In::StoreFull(full));
         }
     }
 
@@ -528,6 +604,7 @@ pub(crate) fn injection(name: &str, payload: &[u8], qos: QoS) -> Inject {
         retain: false,
         properties: None,
         trail: Vec::new(),
+        mark: None,
     }
 }
 

@@ -143,6 +143,7 @@ pub(crate) fn nothing_is_left(world: &mut World) {
             retain: true,
             properties: None,
             trail: vec![midge_codec::Text::from_static("rule")],
+            mark: None,
         };
         world.handle(midge_core::ShardId(0), In::Inject(Box::new(inject)));
     }

@@ -346,6 +346,7 @@ impl World {
                 }
                 Out::Offer(offer) => self.bridge.push_back((shard, offer)),
                 Out::Injected { .. } => unreachable!("nothing is injected"),
+                Out::Commit(_) | Out::Load { .. } => unreachable!("there is no store"),
             }
         }
     }
