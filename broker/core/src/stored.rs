@@ -26,4 +26,4 @@ pub(crate) use entry::{delivery, shape_tag};
 pub use key::Key;
 pub use recovery::{QueueSummary, Recovery, Restored};
 pub(crate) use recovery::{RestoredSession, delete};
-pub use session::{SessionRecord, SubscriptionRecord};
+pub use session::{Retained, SessionRecord, SubscriptionRecord};

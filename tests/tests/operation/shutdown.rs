@@ -1,7 +1,9 @@
 //! The end of the broker: clients are told, and it comes in time.
 
 use midge_codec::{Packet, ReasonCode};
-use midge_tests::{Midge, Outgoing, QOS0, QOS1, QOS2, Setup, VERSIONS, message, will};
+use midge_tests::{
+    Midge, Outgoing, QOS0, QOS1, QOS2, Setup, VERSIONS, eventually, message, will,
+};
 use rustix::process::Signal;
 
 #[test]
@@ -79,8 +81,11 @@ fn connections_that_have_not_said_anything_yet_do_not_hold_it_up() {
 fn the_pid_file_is_there_while_it_runs_and_gone_afterwards() {
     let mut midge = Setup::conf("pid_file @DIR@/pid\n").start();
     let file = midge.directory().join("pid");
-    let pid = std::fs::read_to_string(&file).expect("a pid file");
-    assert_eq!(pid.trim(), midge.pid().as_raw_nonzero().to_string());
+    let expected = format!("{}\n", midge.pid().as_raw_nonzero());
+    eventually("the pid file names the process", || {
+        let found = std::fs::read_to_string(&file).ok()?;
+        (found == expected).then_some(())
+    });
     midge.signal(Signal::TERM);
     midge.ended();
     assert!(!file.exists());

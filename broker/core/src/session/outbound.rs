@@ -376,8 +376,13 @@ impl Outbound {
 
     /// The retained messages of a subscription are to be sent, from the first.
     pub(crate) fn want_retained(&mut self, filter: TopicFilter) {
+        self.want_retained_after(filter, None);
+    }
+
+    /// The retained messages of a subscription are to be sent, behind this topic.
+    pub(crate) fn want_retained_after(&mut self, filter: TopicFilter, after: Option<TopicName>) {
         self.forget_retained(&filter);
-        self.retained.push_back(RetainedFor { filter, after: None });
+        self.retained.push_back(RetainedFor { filter, after });
     }
 
     /// Sends no more retained messages of a subscription.

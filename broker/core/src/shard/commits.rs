@@ -277,17 +277,23 @@ impl Shard {
         }
     }
 
-    /// Stores messages of a session that are held until that is durable.
-    pub(super) fn commit_held(&mut self, number: u32, held: Vec<(Position, Operation)>) {
+    /// Stores messages of a session that are held until that is durable, and what else is true then.
+    pub(super) fn commit_held(
+        &mut self,
+        number: u32,
+        held: Vec<(Position, Operation)>,
+        with: Vec<Operation>,
+    ) {
         let session = &self.sessions[number as usize];
         let Some(queue) = session.stored.as_ref().map(|stored| stored.queue) else { return };
         let incarnation = session.incarnation;
-        let (uncommitted, operations) = held
+        let (uncommitted, mut operations): (_, Vec<Operation>) = held
             .into_iter()
             .map(|(position, operation)| {
                 (Uncommitted { session: number, incarnation, position, queue }, operation)
             })
             .unzip();
+        operations.extend(with);
         self.commit(operations, Waiter::Own(uncommitted));
     }
 

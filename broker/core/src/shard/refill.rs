@@ -2,18 +2,19 @@
 //!
 //! Nothing here adds to what waits; what does not fit into window or output stays where it is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use midge_codec::{QoS, ReasonCode, TopicName};
+use midge_codec::{QoS, ReasonCode, TopicFilter, TopicName};
 
 use super::Shard;
 use super::deliver::{Frames, PUBREL};
 use crate::Now;
-use crate::commit::{Operation, Reference};
+use crate::commit::{Operation, QueueId, Reference};
 use crate::message::Origin;
-use crate::session::{Identifiers, Inflight, Shape};
+use crate::session::{Identifiers, Inflight, Shape, Subscription};
 use crate::settings::Verdict;
-use crate::stored::{entry, shape_tag};
+use crate::stored::{Retained, SubscriptionRecord, entry, shape_tag};
 
 /// Retained messages of QoS 2 that wait for the store at once, for one session.
 const HELD: usize = 64;
@@ -99,6 +100,7 @@ impl Shard {
         let window = connection.window(limits);
         let stored = session.stored.as_ref().map(|stored| stored.queue);
         let mut held = Vec::new();
+        let mut progress = Progress::default();
         while connection.output.len() < limits.output_bytes {
             // QoS 2 is stored before it is delivered: a few at a time wait for that.
             let holds = stored.is_some() && session.outbound.queued() < HELD;
@@ -112,6 +114,11 @@ impl Shard {
                 Some((subscription, message))
             });
             let Some((subscription, message)) = found else {
+                if let (Some(queue), Some(known)) =
+                    (stored, session.subscriptions.get(&waiting.filter))
+                {
+                    progress.insert(queue, known, &waiting.filter, Retained::Done);
+                }
                 session.outbound.retained_done();
                 continue;
             };
@@ -121,6 +128,7 @@ impl Shard {
                 break;
             }
             waiting.after = Some(message.topic.clone());
+            let filter = waiting.filter.clone();
             let readable = subscription.verdict == Verdict::Always
                 || authorize.read(&session.client, &message.topic);
             // Who lost the right to publish has no say through what is retained either.
@@ -142,6 +150,8 @@ impl Shard {
                 let (position, tag) = (delivery.position, shape_tag(&delivery.shape));
                 let to = vec![Reference { queue, position, tag }];
                 let append = Operation::Append { entry: entry(message, now), to };
+                let after = Retained::After(Some(message.topic.clone()));
+                progress.insert(queue, subscription, &filter, after);
                 if hold {
                     held.push((position, append));
                     delivery.uncommitted = true;
@@ -155,8 +165,30 @@ impl Shard {
             connection.start(now, session, delivery, frames, wire);
         }
         let number = connection.session;
-        if !held.is_empty() {
-            self.commit_held(number, held);
+        // That they have been sent is written with what was sent, or behind it.
+        if held.is_empty() {
+            progress.0.into_values().for_each(|put| commits.write_lazily(put));
+        } else {
+            self.commit_held(number, held, progress.0.into_values().collect());
         }
+    }
+}
+
+/// How far the retained messages of a stored session's subscriptions have been sent, to be written
+/// once for each.
+#[derive(Default)]
+struct Progress(BTreeMap<TopicFilter, Operation>);
+
+impl Progress {
+    fn insert(
+        &mut self,
+        queue: QueueId,
+        subscription: &Subscription,
+        filter: &TopicFilter,
+        retained: Retained,
+    ) {
+        let Subscription { options, identifier, .. } = subscription;
+        let record = SubscriptionRecord { options: *options, identifier: *identifier, retained };
+        self.0.insert(filter.clone(), record.put(queue, filter));
     }
 }

@@ -7,7 +7,7 @@ use super::Shard;
 use super::deliver::Envelope;
 use crate::Now;
 use crate::session::{Inbound, Session, Stored, StoredWill, Subscription, Tail};
-use crate::stored::{Restored, RestoredSession, SessionRecord, SubscriptionRecord};
+use crate::stored::{Restored, RestoredSession, Retained, SessionRecord, SubscriptionRecord};
 use crate::timers::Due;
 
 impl Shard {
@@ -54,9 +54,12 @@ impl Shard {
         self.by_queue.insert(queue, (number, self.incarnations));
         for (filter, record) in restored.subscriptions {
             let verdict = self.generation.authorize.subscribe(&client, &filter);
-            let SubscriptionRecord { options, identifier } = record;
+            let SubscriptionRecord { options, identifier, retained } = record;
             let subscription = Subscription { options, identifier, verdict };
             self.replace_subscription(now, number, &filter, &subscription, None);
+            if let Retained::After(after) = retained {
+                self.session(number).outbound.want_retained_after(filter, after);
+            }
         }
         self.restore_timers(now, number, offline_since);
     }

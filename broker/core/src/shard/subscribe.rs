@@ -13,7 +13,7 @@ use crate::Now;
 use crate::connection::paused;
 use crate::session::{Delivery, Subscription};
 use crate::settings::Verdict;
-use crate::stored::{Key, SubscriptionRecord, delete};
+use crate::stored::{Key, Retained, SubscriptionRecord, delete};
 
 /// SUBSCRIBE packets of one client that may wait for other shards: then it is not read from.
 pub(super) const PENDING_SUBSCRIBES: usize = 64;
@@ -56,7 +56,10 @@ impl Shard {
                 false => self.subscribe_one(now, number, &filter, options, identifier, request),
             };
             if let Some(queue) = queue.filter(|_| !reason.is_error()) {
-                operations.push(SubscriptionRecord { options, identifier }.put(queue, &filter));
+                let wanted = self.pending(request).retained.last() == Some(&filter);
+                let retained = if wanted { Retained::After(None) } else { Retained::Done };
+                let record = SubscriptionRecord { options, identifier, retained };
+                operations.push(record.put(queue, &filter));
             }
             // 3.1 has no failure code: granted, and silent.
             let silent = version == ProtocolVersion::V31 && reason.is_error();

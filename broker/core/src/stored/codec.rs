@@ -1,7 +1,7 @@
 //! Bytes of records, written and read: every read is bounded by what is there.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use midge_codec::{Text, TopicFilter};
+use midge_codec::{Text, TopicFilter, TopicName};
 
 /// A record is not what it should be.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,6 +77,11 @@ impl Reader {
     pub(super) fn filter(&mut self) -> Result<TopicFilter, Damaged> {
         let text = self.text()?;
         TopicFilter::new(text).map_err(|error| self.damaged(error.to_string()))
+    }
+
+    pub(super) fn topic(&mut self) -> Result<TopicName, Damaged> {
+        let text = self.text()?;
+        TopicName::new(text).map_err(|error| self.damaged(error.to_string()))
     }
 
     pub(super) fn rest(self) -> Bytes {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use midge_codec::{
-    QoS, RetainHandling, SubscriptionIdentifier, SubscriptionOptions, Text, TopicFilter, Will,
-    WillProperties,
+    QoS, RetainHandling, SubscriptionIdentifier, SubscriptionOptions, Text, TopicFilter, TopicName,
+    Will, WillProperties,
 };
 
 use super::codec::{Damaged, Reader, put_blob};
@@ -121,12 +121,24 @@ fn will_message(will: &Will) -> Message {
 }
 
 /// A subscription of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionRecord {
     /// Subscription Options.
     pub options: SubscriptionOptions,
     /// Subscription Identifier.
     pub identifier: Option<SubscriptionIdentifier>,
+    /// How far the retained messages of the SUBSCRIBE have been sent.
+    pub retained: Retained,
+}
+
+/// How far the retained messages of a subscription have been sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Retained {
+    /// All of them, or none were wanted.
+    #[default]
+    Done,
+    /// Up to this topic; `None`: none yet.
+    After(Option<TopicName>),
 }
 
 impl SubscriptionRecord {
@@ -142,6 +154,14 @@ impl SubscriptionRecord {
                 | (options.retain_handling as u8) << 4,
         );
         out.put_u32(self.identifier.map_or(0, SubscriptionIdentifier::get));
+        match &self.retained {
+            Retained::Done => {}
+            Retained::After(None) => out.put_u8(0),
+            Retained::After(Some(topic)) => {
+                out.put_u8(1);
+                put_blob(&mut out, topic.as_str().as_bytes());
+            }
+        }
         let key = Key::Subscription(queue, filter.clone()).bytes();
         Operation::Put { key, version: None, value: out.freeze() }
     }
@@ -171,7 +191,12 @@ impl SubscriptionRecord {
             retain_as_published: flags & 8 != 0,
             retain_handling,
         };
-        Ok(SubscriptionRecord { options, identifier: SubscriptionIdentifier::new(reader.u32()?) })
+        let identifier = SubscriptionIdentifier::new(reader.u32()?);
+        let retained = match reader.is_empty() {
+            true => Retained::Done,
+            false => Retained::After(if reader.u8()? == 0 { None } else { Some(reader.topic()?) }),
+        };
+        Ok(SubscriptionRecord { options, identifier, retained })
     }
 }
 
@@ -179,7 +204,7 @@ impl SubscriptionRecord {
 mod tests {
     use std::time::Instant;
 
-    use midge_codec::{PublishProperties, TopicName};
+    use midge_codec::PublishProperties;
 
     use super::*;
 
@@ -236,6 +261,11 @@ mod tests {
                     retain_handling: RetainHandling::DoNotSend,
                 },
                 identifier: SubscriptionIdentifier::new(u32::from(flags & 4)),
+                retained: match flags & 3 {
+                    0 => Retained::Done,
+                    1 => Retained::After(None),
+                    _ => Retained::After(TopicName::try_from("a/b").ok()),
+                },
             };
             let bytes = value(record.put(QueueId(1), &filter));
             assert_eq!(SubscriptionRecord::read(bytes), Ok(record));

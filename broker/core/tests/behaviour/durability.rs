@@ -502,3 +502,37 @@ fn with_a_waiting_rule_a_qos_2_id_is_remembered_last() {
     let subscriber = broker.resume("s", V5);
     assert_eq!(broker.read_payloads(subscriber), ["x"]);
 }
+
+#[test]
+fn retained_messages_that_a_crash_kept_back_come_afterwards_and_none_twice() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut broker = stored(1);
+        let publisher = broker.connect("p", V5);
+        for number in 100..200 {
+            let topic = format!("t/{number}");
+            let publish = numbered(&topic, qos, &topic, number);
+            broker.publish(publisher, Publish { retain: true, ..publish });
+        }
+        broker.read(publisher);
+        let peer = broker.resume("c", V5);
+        broker.subscribe(peer, "t/#", qos);
+        let mut came = Vec::new();
+        for crash in 0..6 {
+            let peer = if crash == 0 { peer } else { broker.resume("c", V5) };
+            let publishes = broker.read_publishes(peer);
+            for publish in publishes.iter().take(18) {
+                let id = publish.packet_id.unwrap().get();
+                came.push(publish.topic.as_ref().unwrap().to_string());
+                if qos == QoS::AtLeastOnce {
+                    broker.send(peer, Packet::Puback(ack(id)));
+                } else {
+                    broker.send(peer, Packet::Pubrec(ack(id)));
+                    broker.send(peer, Packet::Pubcomp(ack(id)));
+                }
+            }
+            broker.crash();
+        }
+        let expected: Vec<String> = (100..200).map(|number| format!("t/{number}")).collect();
+        assert_eq!(came, expected, "{qos:?}");
+    }
+}
