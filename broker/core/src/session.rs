@@ -3,6 +3,8 @@
 //! What a stored session keeps is written through the shard's commits, and held in memory as well
 //! but for the far end of its queue. Nothing here knows of a socket.
 
+mod delivery;
+mod flight;
 mod inbound;
 mod outbound;
 mod tail;
@@ -15,19 +17,21 @@ use midge_codec::{SubscriptionIdentifier, SubscriptionOptions, TopicFilter, Will
 
 use crate::ConnectionId;
 use crate::commit::{Position, QueueId};
-use crate::message::{Client, Memory, Message, Permit, properties_bytes};
+use crate::message::{Client, Memory, Permit, properties_bytes};
 use crate::settings::Verdict;
 use crate::timers::Timer;
 
+pub(crate) use delivery::{Delivery, Identifiers, Shape};
+pub(crate) use flight::{Acknowledged, Inflight, Window, packet_id};
 pub(crate) use inbound::{Inbound, Unfinished};
-pub(crate) use outbound::{
-    Acknowledged, Delivery, Identifiers, Inflight, Outbound, Push, Window, packet_id,
-};
+pub(crate) use outbound::{Outbound, Push};
 pub(crate) use tail::Tail;
 
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) client: Arc<Client>,
+    /// Its user is not known: see [`crate::stored::SessionRecord::unclaimed`].
+    pub(crate) unclaimed: bool,
     /// Tells sessions that used the same slot apart.
     pub(crate) incarnation: u32,
     /// The slot of its connection, while it has one.
@@ -103,6 +107,7 @@ impl Session {
     pub(crate) fn new(client: Arc<Client>, incarnation: u32) -> Session {
         Session {
             client,
+            unclaimed: false,
             incarnation,
             connection: None,
             expiry: Some(Duration::ZERO),
@@ -124,21 +129,5 @@ impl Session {
     /// Whether it is kept when its connection ends.
     pub(crate) fn outlives_connection(&self) -> bool {
         self.expiry != Some(Duration::ZERO)
-    }
-}
-
-/// What is sent of a message: its QoS and flags toward one receiver.
-#[derive(Clone, Debug)]
-pub(crate) struct Shape {
-    pub(crate) qos: midge_codec::QoS,
-    pub(crate) retain: bool,
-    pub(crate) identifiers: Identifiers,
-    /// The shared subscription it was taken from, as the client wrote it.
-    pub(crate) shared: Option<Arc<TopicFilter>>,
-}
-
-impl Shape {
-    pub(crate) fn of(self, message: Arc<Message>) -> Delivery {
-        Delivery { message, shape: self, position: 0, uncommitted: false }
     }
 }

@@ -18,12 +18,15 @@ mod codec;
 mod entry;
 mod key;
 mod recovery;
+mod retained;
 mod session;
 
 pub use codec::Damaged;
-pub use entry::{Entry, entry, tag};
+pub use entry::{Entry, Tag, entry, tag};
 pub(crate) use entry::{delivery, shape_tag};
 pub use key::Key;
 pub use recovery::{QueueSummary, Recovery, Restored};
 pub(crate) use recovery::{RestoredSession, delete};
+pub(crate) use retained::retained_put;
+pub use retained::{read_retained, retained};
 pub use session::{Retained, SessionRecord, SubscriptionRecord};

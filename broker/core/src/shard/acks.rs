@@ -17,7 +17,7 @@ impl Shard {
         let session = self.connection(index).session;
         // [MQTT-4.8.2-6]: an error settles the message too; no other member of a shared
         // subscription is tried.
-        let acknowledged = self.session(session).outbound.puback(ack.packet_id);
+        let acknowledged = self.session(session).outbound.flight.puback(ack.packet_id);
         self.settle(now, index, ack.packet_id, &acknowledged);
     }
 
@@ -26,7 +26,7 @@ impl Shard {
         let refused = ack.reason.is_error();
         let session = self.session(session);
         let stored = session.stored.is_some();
-        let acknowledged = session.outbound.pubrec(ack.packet_id, refused, stored);
+        let acknowledged = session.outbound.flight.pubrec(ack.packet_id, refused, stored);
         match acknowledged {
             Acknowledged::Unknown if !refused => {
                 // [MQTT-4.3.3-4] asks for a PUBREL; in 5 it says that the id is not known.
@@ -41,8 +41,8 @@ impl Shard {
     pub(super) fn pubcomp(&mut self, now: Now, index: u32, ack: &Ack) {
         let number = self.connection(index).session;
         let session = self.session(number);
-        let position = session.outbound.position(ack.packet_id);
-        let acknowledged = session.outbound.pubcomp(ack.packet_id);
+        let position = session.outbound.flight.position(ack.packet_id);
+        let acknowledged = session.outbound.flight.pubcomp(ack.packet_id);
         if let (Acknowledged::Finished, Some(stored)) = (&acknowledged, &session.stored) {
             let released = Key::Released(stored.queue, position);
             self.write_lazily(delete(&released));

@@ -33,7 +33,7 @@ impl Shard {
         self.timers.cancel(session.will_timer.take());
         let will = connect.will.clone();
         session.will = will.map(|will| Box::new(StoredWill::new(will, &self.memory)));
-        session.outbound.rewind();
+        session.outbound.flight.rewind();
 
         let lasts = session.outlives_connection();
         if !self.durable || (session.stored.is_none() && !lasts) {
@@ -202,7 +202,8 @@ impl Shard {
             let incarnation = session.incarnation;
             // A session belongs to the user who made it: another one under the same client id
             // must not get its messages.
-            let same_user = session.client.username == client.username;
+            let unclaimed = session.unclaimed;
+            let same_user = unclaimed || session.client.username == client.username;
             if !same_user {
                 warn!(
                     client_id = %client.client_id,
@@ -221,9 +222,11 @@ impl Shard {
             // Its connection may have been all that kept it.
             if self.session_of(number, incarnation).is_some() {
                 if resumed {
-                    let listener_changed = self.sessions[number as usize].client != *client;
-                    self.session(number).client = Arc::clone(client);
-                    if listener_changed {
+                    let session = self.session(number);
+                    let judge = unclaimed || session.client != *client;
+                    session.client = Arc::clone(client);
+                    session.unclaimed = false;
+                    if judge {
                         let queue = self.session(number).stored.as_ref().map(|it| it.queue);
                         for delivery in self.judge_session(now, number) {
                             self.give_back(now, delivery, queue);

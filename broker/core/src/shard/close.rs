@@ -198,7 +198,7 @@ impl Shard {
         self.by_client_id.remove(&session.client.client_id);
         self.timers.cancel(session.expiry_timer);
         let stats = &mut self.wire.stats;
-        stats.inflight -= session.outbound.inflight() as u64;
+        stats.inflight -= session.outbound.flight.len() as u64;
         stats.queued -= session.outbound.queued() as u64;
         stats.queued_bytes -= session.outbound.queued_bytes() as u64;
     }

@@ -223,7 +223,7 @@ impl Shard {
     /// That a message is released is durable.
     fn release(&mut self, number: u32, incarnation: u32, position: Position) {
         let Some(session) = self.session_of(number, incarnation) else { return };
-        if session.outbound.released(position)
+        if session.outbound.flight.released(position)
             && let Some(index) = session.connection
         {
             let (connection, wire) = self.connection_and_wire(index);
@@ -343,9 +343,10 @@ impl Shard {
         let Some(missing) = session.outbound.loaded(from, deliveries, end) else { return };
         // Access may have been taken away while they waited.
         let client = Arc::clone(&session.client);
+        let unclaimed = session.unclaimed;
         let denied = session
             .outbound
-            .take_waiting(|waiting| !authorize.read(&client, &waiting.message.topic));
+            .take_waiting(|waiting| !unclaimed && !authorize.read(&client, &waiting.message.topic));
         let connection = session.connection;
         let gone = denied.len() as u64 + missing.max(damaged);
         session.dropped += gone;
@@ -369,7 +370,7 @@ impl Shard {
         operations
             .extend(subscriptions.map(|filter| delete(&Key::Subscription(queue, filter.clone()))));
         operations.extend(session.inbound.stored().map(|id| delete(&Key::Inbound(queue, id))));
-        let unreleased = session.outbound.unreleased();
+        let unreleased = session.outbound.flight.unreleased();
         operations.extend(unreleased.map(|at| delete(&Key::Released(queue, at))));
         operations
     }

@@ -66,7 +66,7 @@ impl Shard {
     /// The client that holds most in flight without acknowledging it is disconnected and loses it,
     /// unless what clients of this shard hold is not what fills the memory.
     fn end_largest_flight(&mut self, now: Now) {
-        let held = |session: &Session| session.outbound.inflight_bytes();
+        let held = |session: &Session| session.outbound.flight.bytes();
         let total: usize = self.sessions.iter().map(|(_, session)| held(session)).sum();
         if total < self.memory.limit() / 4 / self.shards {
             return;
@@ -91,7 +91,7 @@ impl Shard {
         let session = self.session(number);
         if session.stored.is_some() {
             let (queued, bytes) = (session.outbound.queued(), session.outbound.queued_bytes());
-            let count = session.outbound.recall();
+            let count = session.outbound.recall() as u64;
             let (more, bytes_now) = (session.outbound.queued(), session.outbound.queued_bytes());
             let stats = &mut self.wire.stats;
             stats.inflight -= count;
@@ -99,7 +99,7 @@ impl Shard {
             stats.queued_bytes += (bytes_now - bytes) as u64;
             return;
         }
-        let count = session.outbound.abandon_all();
+        let count = session.outbound.abandon_all() as u64;
         session.dropped += count;
         self.wire.stats.inflight -= count;
         self.wire.stats.dropped.memory += count;

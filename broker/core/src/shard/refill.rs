@@ -42,7 +42,9 @@ impl Shard {
         let session = &mut sessions[connection.session as usize];
         let window = connection.window(limits);
         while connection.output.len() < limits.output_bytes {
-            let Some((packet_id, slot)) = session.outbound.next_resend(window) else { return };
+            let Some((packet_id, slot)) = session.outbound.flight.next_resend(window) else {
+                return;
+            };
             let (Inflight::AwaitPuback(delivery) | Inflight::AwaitPubrec(delivery)) = slot else {
                 connection.acknowledge(PUBREL, packet_id, ReasonCode::Success, wire);
                 continue;
@@ -61,7 +63,7 @@ impl Shard {
                 true => wire.stats.dropped.access += 1,
                 false => wire.stats.dropped.too_large += 1,
             }
-            session.outbound.abandon(packet_id);
+            session.outbound.flight.abandon(packet_id);
             wire.stats.inflight -= 1;
         }
     }
@@ -81,7 +83,7 @@ impl Shard {
         wire.stats.queued -= (queued - session.outbound.queued()) as u64;
         wire.stats.queued_bytes -= (bytes - session.outbound.queued_bytes()) as u64;
         let number = connection.session;
-        if queued > 0 && session.outbound.inflight() == 0 {
+        if queued > 0 && session.outbound.flight.len() == 0 {
             // Nothing of it was worth sending: nobody will acknowledge it.
             self.trim_later(number);
         }

@@ -36,6 +36,9 @@ impl Shard {
     pub(super) fn judge_session(&mut self, now: Now, number: u32) -> Vec<Delivery> {
         let authorize = Arc::clone(&self.generation.authorize);
         let session = &self.sessions[number as usize];
+        if session.unclaimed {
+            return Vec::new();
+        }
         let client = Arc::clone(&session.client);
         let judged: Vec<(TopicFilter, Subscription)> = session
             .subscriptions

@@ -7,6 +7,7 @@ use super::Shard;
 use super::deliver::Envelope;
 use crate::Now;
 use crate::session::{Inbound, Session, Stored, StoredWill, Subscription, Tail};
+use crate::settings::Verdict;
 use crate::stored::{Restored, RestoredSession, Retained, SessionRecord, SubscriptionRecord};
 use crate::timers::Due;
 
@@ -27,6 +28,7 @@ impl Shard {
         let RestoredSession { client, queue, expiry, offline_since, will, summary, .. } = restored;
         self.incarnations += 1;
         let mut session = Session::new(Arc::new(client), self.incarnations);
+        session.unclaimed = restored.unclaimed;
         session.expiry = expiry;
         session.stored = Some(Stored { queue, trimmed: 0, trim_due: false });
         session.will = will.map(|will| Box::new(StoredWill::new(will, &self.memory)));
@@ -53,7 +55,10 @@ impl Shard {
         self.by_client_id.insert(client.client_id.clone(), number);
         self.by_queue.insert(queue, (number, self.incarnations));
         for (filter, record) in restored.subscriptions {
-            let verdict = self.generation.authorize.subscribe(&client, &filter);
+            let verdict = match restored.unclaimed {
+                true => Verdict::Always,
+                false => self.generation.authorize.subscribe(&client, &filter),
+            };
             let SubscriptionRecord { options, identifier, retained } = record;
             let subscription = Subscription { options, identifier, verdict };
             self.replace_subscription(now, number, &filter, &subscription, None);
@@ -98,6 +103,7 @@ impl Shard {
         Some(SessionRecord {
             queue: session.stored.as_ref()?.queue,
             username: session.client.username.clone(),
+            unclaimed: session.unclaimed,
             listener: session.client.listener.clone(),
             expiry: session.expiry,
             offline_since,

@@ -137,13 +137,3 @@ impl Shard {
         }
     }
 }
-
-/// What the store is told of a retained message, or of its deletion.
-fn retained_put(version: Version, message: &Message, now: Now) -> Operation {
-    let key = Key::Retained(message.topic.clone()).bytes();
-    let number = Some(version.number());
-    if message.payload.is_empty() {
-        return Operation::Delete { key, version: number };
-    }
-    Operation::Put { key, version: number, value: version.before(&entry(message, now)) }
-}

@@ -230,7 +230,7 @@ impl Shard {
 
     /// A session ends: its subscriptions go, and what it had of shared ones finds other members.
     pub(super) fn leave_all(&mut self, now: Now, number: u32) {
-        let mut shared = self.session(number).outbound.take_shared_inflight();
+        let mut shared = self.session(number).outbound.flight.take_shared();
         shared.extend(self.take_waiting_shared(number));
         let queue = self.session(number).stored.as_ref().map(|stored| stored.queue);
         let clearing = queue.map(|queue| (queue, self.clearing(number, queue)));

@@ -155,6 +155,31 @@ pub(crate) fn shape_tag(shape: &Shape) -> Bytes {
     tag(shape.qos, shape.retain, shape.identifiers.as_slice(), shape.shared.as_deref())
 }
 
+/// What [`tag`] wrote, for those who look at a store from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// The QoS it is delivered with.
+    pub qos: QoS,
+    /// It is delivered with RETAIN.
+    pub retain: bool,
+    /// The Subscription Identifiers it carries.
+    pub identifiers: Vec<SubscriptionIdentifier>,
+    /// The shared subscription it came by.
+    pub shared: Option<TopicFilter>,
+}
+
+impl Tag {
+    /// Reads a tag.
+    ///
+    /// # Errors
+    /// When the bytes are something else.
+    pub fn read(bytes: Bytes) -> Result<Tag, Damaged> {
+        let Shape { qos, retain, identifiers, shared } = read_tag(bytes)?;
+        let shared = shared.map(|filter| TopicFilter::clone(&filter));
+        Ok(Tag { qos, retain, identifiers: identifiers.as_slice().to_vec(), shared })
+    }
+}
+
 fn read_tag(bytes: Bytes) -> Result<Shape, Damaged> {
     let mut reader = Reader::new("tag of a stored message", bytes);
     let flags = reader.u8()?;

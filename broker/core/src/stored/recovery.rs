@@ -64,6 +64,7 @@ pub struct Restored {
 #[derive(Debug)]
 pub(crate) struct RestoredSession {
     pub(crate) client: Client,
+    pub(crate) unclaimed: bool,
     pub(crate) queue: QueueId,
     pub(crate) expiry: Option<Duration>,
     pub(crate) offline_since: Option<u64>,
@@ -141,6 +142,7 @@ impl Recovery {
                     listener: record.listener.detached(),
                     address: String::new(),
                 },
+                unclaimed: record.unclaimed,
                 queue: record.queue,
                 expiry: record.expiry,
                 offline_since: record.offline_since,

@@ -20,6 +20,7 @@ const USERNAME: u8 = 1;
 const EXPIRES: u8 = 2;
 const OFFLINE: u8 = 4;
 const WILL: u8 = 8;
+const UNCLAIMED: u8 = 16;
 
 /// A session: who has it, how long it lives, its will.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,9 @@ pub struct SessionRecord {
     pub queue: QueueId,
     /// Who made it.
     pub username: Option<Text>,
+    /// Who made it is not known, as of one that another broker has left: it is for the first who
+    /// comes under its client id. Until then access is not judged, since nobody gets anything.
+    pub unclaimed: bool,
     /// Names the listener it was made at.
     pub listener: Text,
     /// How long it outlives its connection; `None`: for ever.
@@ -49,7 +53,8 @@ impl SessionRecord {
             flag(self.username.is_some(), USERNAME)
                 | flag(self.expiry.is_some(), EXPIRES)
                 | flag(self.offline_since.is_some(), OFFLINE)
-                | flag(self.will.is_some(), WILL),
+                | flag(self.will.is_some(), WILL)
+                | flag(self.unclaimed, UNCLAIMED),
         );
         if let Some(username) = &self.username {
             put_blob(&mut out, username.as_str().as_bytes());
@@ -101,8 +106,9 @@ impl SessionRecord {
         } else {
             None
         };
+        let unclaimed = flags & UNCLAIMED != 0;
         let expiry = millis.map(Duration::from_millis);
-        Ok(SessionRecord { queue, username, listener, expiry, offline_since, will })
+        Ok(SessionRecord { queue, username, unclaimed, listener, expiry, offline_since, will })
     }
 }
 
@@ -238,6 +244,7 @@ mod tests {
                 let record = SessionRecord {
                     queue: QueueId(64),
                     username: expiry.map(|_| Text::from_static("anna")),
+                    unclaimed: expiry.is_none(),
                     listener: Text::from_static("default"),
                     expiry,
                     offline_since,

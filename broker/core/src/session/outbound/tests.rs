@@ -1,5 +1,8 @@
 use super::*;
+use crate::message::Message;
 use crate::message::{Memory, Origin};
+use crate::session::flight::PACKET_IDS;
+use crate::session::{Acknowledged, Identifiers, Shape};
 use bytes::Bytes;
 use midge_codec::TopicName;
 
@@ -30,13 +33,13 @@ fn packet_ids_wrap_past_65535_and_never_meet_one_in_use() {
     assert_eq!(first.get(), 1);
     for number in 1..PACKET_IDS {
         let id = outbound.start(delivery(QoS::AtLeastOnce, number as u32)).0;
-        assert!(matches!(outbound.puback(id), Acknowledged::Finished));
+        assert!(matches!(outbound.flight.puback(id), Acknowledged::Finished));
     }
     assert!(outbound.must_wait(QoS::AtLeastOnce, window(usize::MAX)), "id 1 is still in use");
-    assert!(matches!(outbound.puback(first), Acknowledged::Finished));
+    assert!(matches!(outbound.flight.puback(first), Acknowledged::Finished));
     assert!(!outbound.must_wait(QoS::AtLeastOnce, window(usize::MAX)));
     assert_eq!(outbound.start(delivery(QoS::AtLeastOnce, 0)).0.get(), 1);
-    assert_eq!(outbound.inflight(), 1);
+    assert_eq!(outbound.flight.len(), 1);
 }
 
 #[test]
@@ -44,25 +47,25 @@ fn acknowledgements_move_each_state_to_the_next_and_no_other() {
     let mut outbound = Outbound::default();
     let one = outbound.start(delivery(QoS::AtLeastOnce, 1)).0;
     let two = outbound.start(delivery(QoS::ExactlyOnce, 2)).0;
-    assert!(matches!(outbound.pubrec(one, false, false), Acknowledged::Unknown));
-    assert!(matches!(outbound.puback(two), Acknowledged::Unknown));
-    assert!(matches!(outbound.pubcomp(two), Acknowledged::Unknown));
-    assert!(matches!(outbound.pubrec(two, false, false), Acknowledged::Release));
-    assert!(matches!(outbound.pubrec(two, false, false), Acknowledged::Release));
-    assert!(matches!(outbound.pubcomp(two), Acknowledged::Finished));
-    assert!(matches!(outbound.pubcomp(two), Acknowledged::Unknown));
-    assert!(matches!(outbound.puback(one), Acknowledged::Finished));
-    assert!(matches!(outbound.puback(one), Acknowledged::Unknown));
-    assert_eq!(outbound.inflight(), 0);
+    assert!(matches!(outbound.flight.pubrec(one, false, false), Acknowledged::Unknown));
+    assert!(matches!(outbound.flight.puback(two), Acknowledged::Unknown));
+    assert!(matches!(outbound.flight.pubcomp(two), Acknowledged::Unknown));
+    assert!(matches!(outbound.flight.pubrec(two, false, false), Acknowledged::Release));
+    assert!(matches!(outbound.flight.pubrec(two, false, false), Acknowledged::Release));
+    assert!(matches!(outbound.flight.pubcomp(two), Acknowledged::Finished));
+    assert!(matches!(outbound.flight.pubcomp(two), Acknowledged::Unknown));
+    assert!(matches!(outbound.flight.puback(one), Acknowledged::Finished));
+    assert!(matches!(outbound.flight.puback(one), Acknowledged::Unknown));
+    assert_eq!(outbound.flight.len(), 0);
 }
 
 #[test]
 fn a_refusing_pubrec_ends_the_exchange() {
     let mut outbound = Outbound::default();
     let id = outbound.start(delivery(QoS::ExactlyOnce, 1)).0;
-    assert!(matches!(outbound.pubrec(id, true, false), Acknowledged::Finished));
-    outbound.rewind();
-    assert!(outbound.next_resend(window(10)).is_none());
+    assert!(matches!(outbound.flight.pubrec(id, true, false), Acknowledged::Finished));
+    outbound.flight.rewind();
+    assert!(outbound.flight.next_resend(window(10)).is_none());
 }
 
 #[test]
@@ -70,18 +73,21 @@ fn what_was_in_flight_is_sent_again_in_order_as_far_as_the_new_window_allows() {
     let mut outbound = Outbound::default();
     let ids: Vec<PacketId> =
         (0..3).map(|number| outbound.start(delivery(QoS::ExactlyOnce, number)).0).collect();
-    assert!(matches!(outbound.pubrec(ids[2], false, false), Acknowledged::Release));
-    outbound.rewind();
+    assert!(matches!(outbound.flight.pubrec(ids[2], false, false), Acknowledged::Release));
+    outbound.flight.rewind();
     assert!(outbound.must_wait(QoS::AtLeastOnce, window(10)), "new messages come after");
-    assert_eq!(outbound.next_resend(window(1)).map(|(id, _)| id), Some(ids[0]));
-    assert!(outbound.next_resend(window(1)).is_none());
-    assert!(matches!(outbound.pubrec(ids[1], false, false), Acknowledged::Unknown), "not sent yet");
-    assert!(matches!(outbound.pubrec(ids[0], false, false), Acknowledged::Release));
-    assert!(matches!(outbound.pubcomp(ids[0]), Acknowledged::Finished));
-    assert_eq!(outbound.next_resend(window(1)).map(|(id, _)| id), Some(ids[1]));
-    let last = outbound.next_resend(window(1)).map(|(id, slot)| (id, slot.clone()));
+    assert_eq!(outbound.flight.next_resend(window(1)).map(|(id, _)| id), Some(ids[0]));
+    assert!(outbound.flight.next_resend(window(1)).is_none());
+    assert!(
+        matches!(outbound.flight.pubrec(ids[1], false, false), Acknowledged::Unknown),
+        "not sent yet"
+    );
+    assert!(matches!(outbound.flight.pubrec(ids[0], false, false), Acknowledged::Release));
+    assert!(matches!(outbound.flight.pubcomp(ids[0]), Acknowledged::Finished));
+    assert_eq!(outbound.flight.next_resend(window(1)).map(|(id, _)| id), Some(ids[1]));
+    let last = outbound.flight.next_resend(window(1)).map(|(id, slot)| (id, slot.clone()));
     assert!(matches!(last, Some((id, Inflight::AwaitPubcomp)) if id == ids[2]));
-    assert!(outbound.next_resend(window(1)).is_none());
+    assert!(outbound.flight.next_resend(window(1)).is_none());
 }
 
 #[test]
