@@ -33,6 +33,7 @@ pub use event::{
 };
 pub use message::{Client, Memory, Message, Origin};
 pub use output::Output;
+pub use session::packet_id;
 pub use settings::{Authorize, Generation, Limits, QueueFull, Tap, TapId, Verdict};
 pub use shard::Shard;
 pub use stats::{Dropped, Footprint, Stats};

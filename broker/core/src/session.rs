@@ -22,7 +22,8 @@ use crate::settings::Verdict;
 use crate::timers::Timer;
 
 pub(crate) use delivery::{Delivery, Identifiers, Shape};
-pub(crate) use flight::{Acknowledged, Inflight, Window, packet_id};
+pub use flight::packet_id;
+pub(crate) use flight::{Acknowledged, Inflight, Window};
 pub(crate) use inbound::{Inbound, Unfinished};
 pub(crate) use outbound::{Outbound, Push};
 pub(crate) use tail::Tail;

@@ -51,8 +51,8 @@ pub(crate) struct Window {
     pub(crate) bytes: usize,
 }
 
-/// The packet id of a position.
-pub(crate) fn packet_id(position: Position) -> PacketId {
+/// The packet id under which the message at a position is sent, the same in every run.
+pub fn packet_id(position: Position) -> PacketId {
     PacketId::new(((position - 1) % PACKET_IDS) as u16 + 1).expect("1 to 65,535")
 }
 

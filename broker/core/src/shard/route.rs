@@ -9,11 +9,10 @@ use super::Shard;
 use super::deliver::Envelope;
 use super::gather::Gather;
 use super::peer::PeerMessage;
-use crate::commit::Operation;
 use crate::message::Message;
 use crate::retained::{Applied, DELETION_KEPT, Version};
 use crate::settings::QueueFull;
-use crate::stored::{Key, entry};
+use crate::stored::retained_put;
 use crate::timers::Due;
 use crate::{Now, Out, ShardId};
 

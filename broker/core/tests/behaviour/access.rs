@@ -2,10 +2,13 @@
 //! way and retained.
 
 use midge_codec::{Packet, QoS, ReasonCode};
-use midge_core::{Limits, Verdict};
+use midge_codec::{SubscriptionOptions, Text};
+use midge_core::stored::{Retained, SessionRecord, SubscriptionRecord};
+use midge_core::{Limits, QueueId, Verdict};
 
 use crate::harness::{
-    Access, Broker, V5, V31, V311, ack_of, at_home, injection, message, numbered, retained,
+    Access, Broker, V5, V31, V311, ack_of, at_home, filter, injection, message, numbered, retained,
+    text,
 };
 
 const NOTHING: Access =
@@ -217,4 +220,50 @@ fn what_one_shared_member_may_not_read_any_more_does_not_go_to_one_not_yet_judge
     assert!(broker.read_publishes(second).is_empty());
     assert!(broker.read_publishes(first).is_empty());
     assert_eq!(broker.stats().queued, 0);
+}
+
+#[test]
+fn a_session_of_an_unknown_user_is_for_the_first_who_comes_under_its_client_id() {
+    let user = |username: &'static str| {
+        move |connect: &mut midge_codec::Connect| {
+            crate::harness::stays(connect);
+            connect.username = Some(Text::from_static(username));
+        }
+    };
+    let mut broker = Broker::of_shards(2).with_store();
+    broker.access = Access {
+        read: |_, topic| topic != "t/secret",
+        subscribe: |_, _| Verdict::PerTopic,
+        ..Access::default()
+    };
+    let session = SessionRecord {
+        queue: QueueId(64),
+        username: None,
+        unclaimed: true,
+        listener: Text::empty(),
+        expiry: None,
+        offline_since: Some(broker.now.unix_millis),
+        will: None,
+    };
+    let options = SubscriptionOptions { qos: QoS::AtLeastOnce, ..SubscriptionOptions::default() };
+    let subscription = SubscriptionRecord { options, identifier: None, retained: Retained::Done };
+    broker.store.clear(vec![
+        session.put(&text("c"), broker.now),
+        subscription.put(QueueId(64), &filter("t/+")),
+    ]);
+    for number in [1, 2] {
+        broker.crash();
+        let publisher = broker.connect(&format!("p{number}"), V5);
+        broker.publish(publisher, numbered("t/secret", QoS::AtLeastOnce, "secret", 1));
+        broker.publish(publisher, numbered("t/open", QoS::AtLeastOnce, &number.to_string(), 2));
+    }
+    assert_eq!(broker.stats().queued, 4, "nobody is there to be judged");
+    let bob = broker.attach("c", V5, user("bob"));
+    assert!(broker.connack(bob).session_present);
+    assert_eq!(broker.read_payloads(bob), ["1", "2"]);
+    assert_eq!(broker.stats().dropped.access, 2);
+    broker.lose(bob);
+    broker.crash();
+    let alice = broker.attach("c", V5, user("alice"));
+    assert!(!broker.connack(alice).session_present, "it is bob's now");
 }

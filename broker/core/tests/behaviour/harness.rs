@@ -73,7 +73,7 @@ pub(crate) struct Broker {
     generation: u64,
     pub(crate) store: Store,
     limits: Limits,
-    access: Access,
+    pub(crate) access: Access,
     taps: Vec<Tap>,
 }
 
