@@ -14,10 +14,14 @@
 //! commit, and takes no decision about what to refuse when the disk is full: it says so.
 
 mod files;
+pub mod format;
+mod index;
 mod journal;
 mod operation;
 mod reader;
+mod recovery;
 mod settings;
+mod shared;
 mod store;
 
 pub use files::{DiskFile, DiskFiles, DiskLock, File, FileSystem, LockError, LockMode};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 pub struct QueueId(pub u64);
 
 /// The place of an entry in its queue: chosen by the caller, unique within the queue, ascending in
-/// queue order. Gaps are normal, and appends may arrive out of order (7 after 8).
+/// queue order, below `u64::MAX`. Gaps are normal, and appends may arrive out of order (7 after 8).
 pub type Position = u64;
 
 /// Operations that survive together or not at all.
