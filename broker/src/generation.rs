@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use midge_codec::QoS;
 use midge_config::{Config, Listener};
-use midge_core::{Generation, Limits, Tap};
+use midge_core::{Generation, Limits, QueueFull, Tap};
 use tracing::warn;
 
 use crate::auth::Authorizer;
@@ -28,6 +28,11 @@ fn limits(config: &Config) -> Limits {
         max_inflight_bytes: given.max_inflight_bytes.unwrap_or(0),
         max_queued_messages: given.max_queued_messages.unwrap_or(0),
         max_queued_bytes: given.max_queued_bytes.unwrap_or(0),
+        queue_full: match given.queue_full {
+            midge_config::QueueFull::DropNewest => QueueFull::DropNewest,
+            midge_config::QueueFull::DropOldest => QueueFull::DropOldest,
+            midge_config::QueueFull::Refuse => QueueFull::Refuse,
+        },
         queue_qos0: given.queue_qos0_messages,
         receive_maximum: given.receive_maximum,
         max_packet_size: u32::try_from(given.max_packet_size).unwrap_or(u32::MAX),

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use midge_bridge::Bridge;
 use midge_codec::ReasonCode;
 use midge_core::{DutyId, Inject, Memory, Offer, ShardId, TapId, Ticket};
-use tokio::sync::oneshot;
+use midge_store::Store;
+use tokio::sync::{oneshot, watch};
 
 use crate::auth::Authenticator;
 use crate::listener::admission::Admission;
@@ -27,6 +28,10 @@ pub(crate) struct Hub {
     pub(crate) memory: Arc<Memory>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) authenticator: Authenticator,
+    /// `None` without persistence.
+    pub(crate) store: Option<Store>,
+    /// Why the store does not keep anything any more.
+    failed: watch::Sender<Option<String>>,
     /// `None` before it has been started, after it has been stopped, and without connectors.
     bridge: RwLock<Option<Bridge>>,
     /// Publishes whose outcome somebody waits for.
@@ -35,12 +40,19 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(shards: usize, memory_limit: usize, authenticator: Authenticator) -> Hub {
+    pub(crate) fn new(
+        shards: usize,
+        memory: Arc<Memory>,
+        authenticator: Authenticator,
+        store: Option<Store>,
+    ) -> Hub {
         Hub {
             inboxes: (0..shards).map(|_| Inbox::default()).collect(),
-            memory: Memory::new(memory_limit),
+            memory,
             admission: Arc::default(),
             authenticator,
+            store,
+            failed: watch::Sender::new(None),
             bridge: RwLock::default(),
             waiting: Mutex::default(),
             next_ticket: AtomicU64::new(0),
@@ -93,6 +105,25 @@ impl Hub {
             // Who does not wait any more does not mind.
             let _ = answer.send(reason);
         }
+    }
+
+    /// The store has failed: no client hears anything any more, since what it was told might not be
+    /// so after the next start.
+    pub(crate) fn fail(&self, why: &str) {
+        self.end_workers();
+        self.failed.send_replace(Some(why.to_owned()));
+    }
+
+    /// Has all workers end at once.
+    pub(crate) fn end_workers(&self) {
+        for inbox in &self.inboxes {
+            inbox.push(Letter::End);
+        }
+    }
+
+    /// Why the store has failed, once it has.
+    pub(crate) fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.failed.subscribe()
     }
 
     /// Asks every worker what it has counted.

@@ -21,6 +21,7 @@ mod listener;
 mod logging;
 mod policy;
 mod reload;
+pub mod storage;
 mod sys;
 mod throttle;
 mod worker;

@@ -156,6 +156,7 @@ impl Reloader {
         keep("workers", &old.workers, &mut config.workers);
         keep("user", &old.user, &mut config.user);
         keep("pid_file", &old.pid_file, &mut config.pid_file);
+        keep("persistence", &old.persistence, &mut config.persistence);
         let (old, new) = (&old.limits, &mut config.limits);
         keep("memory_limit", &old.memory_limit, &mut new.memory_limit);
         keep("password_threads", &old.password_threads, &mut new.password_threads);

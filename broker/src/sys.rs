@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use midge_codec::{QoS, TopicName};
 use midge_core::Inject;
+use midge_store::Stats;
 
 use crate::hub::Hub;
 use crate::worker::report::Report;
@@ -106,16 +107,25 @@ impl Publisher {
         }
         let uptime = self.started.elapsed();
         self.publish("$SYS/broker/uptime", format!("{} seconds", uptime.as_secs()));
-        let memory = self.hub.memory.used();
+        // With persistence the messages are on disk, and those in memory are among them.
+        let stored = self.hub.store.as_ref().map(|store| store.stats().live_bytes);
+        let bytes = stored.unwrap_or(self.hub.memory.used() as u64);
         // The shards' own maxima need not have been at one time.
         self.clients_maximum = self.clients_maximum.max(sum.shard.clients_connected);
         sum.shard.clients_maximum = self.clients_maximum;
-        for (topic, value) in counters(&sum, memory as u64) {
+        for (topic, value) in counters(&sum, bytes) {
             self.publish(topic, value.to_string());
         }
         let now = Instant::now();
         // The first counts as a whole interval; after a change it need not have been one.
         let elapsed = self.last_round.replace(now).map_or(interval, |last| now - last);
+        if let Some(store) = &self.hub.store {
+            let (state, stats) = (store.state(), store.stats());
+            self.publish("$SYS/broker/store/state", state.to_string());
+            for (topic, value) in store_counters(&stats) {
+                self.publish(topic, value.to_string());
+            }
+        }
         let loads: Vec<_> = self.loads.update(&sum, elapsed.max(BRIEF)).collect();
         for (topic, value) in loads {
             self.publish(topic, format!("{value:.2}"));
@@ -137,13 +147,14 @@ impl Publisher {
                 retain: true,
                 properties: None,
                 trail: Vec::new(),
+                mark: None,
             }));
         }
         self.published.insert(topic, value);
     }
 }
 
-fn counters(sum: &Report, memory: u64) -> [(&'static str, u64); 24] {
+fn counters(sum: &Report, bytes: u64) -> [(&'static str, u64); 24] {
     let shard = &sum.shard;
     let waiting = shard.queued + shard.inflight;
     [
@@ -159,7 +170,7 @@ fn counters(sum: &Report, memory: u64) -> [(&'static str, u64); 24] {
         ("$SYS/broker/messages/inflight", shard.inflight),
         ("$SYS/broker/messages/stored", waiting + shard.retained),
         ("$SYS/broker/store/messages/count", waiting + shard.retained),
-        ("$SYS/broker/store/messages/bytes", memory),
+        ("$SYS/broker/store/messages/bytes", bytes),
         ("$SYS/broker/retained messages/count", shard.retained),
         ("$SYS/broker/subscriptions/count", shard.subscriptions),
         ("$SYS/broker/shared_subscriptions/count", shard.shared_subscriptions),
@@ -171,6 +182,22 @@ fn counters(sum: &Report, memory: u64) -> [(&'static str, u64); 24] {
         ("$SYS/broker/bytes/received", sum.bytes_received),
         ("$SYS/broker/bytes/sent", sum.bytes_sent),
         ("$SYS/broker/messages/denied", shard.publish_denied),
+    ]
+}
+
+/// The journal, which Mosquitto has not.
+fn store_counters(stats: &Stats) -> [(&'static str, u64); 10] {
+    [
+        ("$SYS/broker/store/disk/bytes", stats.disk_bytes),
+        ("$SYS/broker/store/disk/live", stats.live_bytes),
+        ("$SYS/broker/store/disk/segments", stats.segments),
+        ("$SYS/broker/store/queues/count", stats.queues),
+        ("$SYS/broker/store/queues/entries", stats.entries),
+        ("$SYS/broker/store/transactions", stats.transactions),
+        ("$SYS/broker/store/waiting", stats.waiting),
+        ("$SYS/broker/store/written/bytes", stats.written_bytes),
+        ("$SYS/broker/store/syncs", stats.syncs),
+        ("$SYS/broker/store/lost", stats.lost),
     ]
 }
 

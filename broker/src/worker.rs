@@ -7,11 +7,13 @@
 
 pub(crate) mod arrival;
 mod close;
+pub(crate) mod commits;
 pub(crate) mod connection;
 pub(crate) mod inbox;
 mod letters;
 mod read;
 pub(crate) mod report;
+mod stop;
 pub(crate) mod transport;
 mod turn;
 
@@ -24,15 +26,18 @@ use std::time::{Instant, SystemTime};
 
 use bytes::BytesMut;
 use midge_codec::Text;
-use midge_core::{ConnectionId, Generation, Now, Offer, Shard, ShardId};
+use midge_core::{ConnectionId, Now, Offer, Shard, ShardId};
 use tokio::task::{AbortHandle, JoinHandle, LocalSet};
 
 use crate::broker::or_abort;
 use crate::hub::Hub;
 use crate::listener::Listening;
 use crate::policy::Policy;
+use crate::storage::Beginning;
+use crate::worker::commits::Commits;
 use crate::worker::connection::Connection;
 use crate::worker::inbox::{Inbox, Letter};
+use crate::worker::stop::Stop;
 
 /// Bytes taken from one socket before others have their turn.
 const TURN_BYTES: usize = 128 * 1024;
@@ -57,12 +62,14 @@ pub(crate) struct Worker {
     outgoing: RefCell<Vec<Vec<Letter>>>,
     /// Gathered for the bridge during a turn.
     offers: RefCell<Vec<Offer>>,
+    /// Gathered for the store during a turn.
+    commits: Commits,
     /// Plain bytes read; TLS bytes read.
     buffer: RefCell<BytesMut>,
     cipher: RefCell<BytesMut>,
     /// Whether the worker's own task has been told to take a turn.
     scheduled: Cell<bool>,
-    stopping: Cell<bool>,
+    stop: Stop,
     /// The tasks that accept, to be ended when the worker stops.
     acceptors: RefCell<Vec<(Text, AbortHandle)>>,
     /// Sockets that are being closed.
@@ -73,20 +80,20 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Runs a worker on this thread until it is told to stop and its clients are gone.
+    /// Runs a worker on this thread until it is told to end.
     pub(crate) fn run(
         id: ShardId,
         hub: Arc<Hub>,
-        generation: Arc<Generation>,
+        beginning: Beginning,
         policy: Arc<Policy>,
         listening: Vec<Listening>,
     ) -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let shards = hub.inboxes.len();
-        let memory = Arc::clone(&hub.memory);
+        let Beginning { shard, outs } = beginning;
         let worker = Rc::new(Worker {
             id,
-            shard: RefCell::new(Shard::new(id, shards, generation, memory)),
+            shard: RefCell::new(shard),
             policy: RefCell::new(policy),
             connections: RefCell::default(),
             next_number: Cell::new(0),
@@ -94,10 +101,11 @@ impl Worker {
             letters: RefCell::default(),
             outgoing: RefCell::new((0..shards).map(|_| Vec::new()).collect()),
             offers: RefCell::default(),
+            commits: Commits::new(&hub, id),
             buffer: RefCell::default(),
             cipher: RefCell::default(),
             scheduled: Cell::new(false),
-            stopping: Cell::new(false),
+            stop: Stop::default(),
             acceptors: RefCell::default(),
             closing: Cell::new(0),
             bytes_received: Cell::new(0),
@@ -106,14 +114,22 @@ impl Worker {
             hub,
         });
         let tasks = LocalSet::new();
-        tasks.block_on(&runtime, async {
+        let hub = Arc::clone(&worker.hub);
+        let ended = tasks.block_on(&runtime, async {
+            // What the shard began with comes before what anybody asks for.
+            for out in outs {
+                worker.perform(out);
+            }
+            worker.send_batches();
             for listening in listening {
                 listening.serve(&worker)?;
             }
             // A task like the others, so that its turn comes after those that are ready before it.
             let drive = spawn(async move { worker.drive().await });
             drive.await.map_err(std::io::Error::other)
-        })
+        });
+        hub.inboxes[usize::from(id.0)].close();
+        ended
     }
 
     pub(crate) fn hub(&self) -> &Arc<Hub> {
@@ -122,11 +138,6 @@ impl Worker {
 
     pub(crate) fn policy(&self) -> Arc<Policy> {
         Arc::clone(&self.policy.borrow())
-    }
-
-    /// Whether it accepts no more clients.
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.get()
     }
 
     pub(crate) fn add_acceptor(&self, listener: Text, acceptor: AbortHandle) {
@@ -165,7 +176,7 @@ impl Worker {
     }
 
     /// The present.
-    fn now() -> Now {
+    pub(crate) fn now() -> Now {
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         Now {
             instant: Instant::now(),

@@ -110,6 +110,8 @@ fn config(port: u16, kafka: &EmbeddedKafka) -> Result<Config, String> {
     let sources = Sources { ports: vec![port], ..Sources::default() };
     let mut config = load(&sources)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    // It forgets all, as its Kafka does.
+    config.persistence = None;
     // What passes is shown here; the log is for trouble.
     config.log.types = LogTypes { error: true, warning: true, ..LogTypes::NONE };
     let servers = kafka.bootstrap_servers().to_owned();

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use midge_config::{Config, ConfigError, Sources, load, named_files};
+use midge_store::OpenError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
@@ -11,6 +12,7 @@ use super::options::RunOptions;
 use super::process::{self, PidFile};
 use crate::broker::{Broker, Running, StartError};
 use crate::logging::Logging;
+use crate::storage::StorageError;
 
 /// Runs a broker until it is told to stop.
 pub(super) fn run(options: &RunOptions) -> ExitCode {
@@ -59,7 +61,13 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Failure {
         let status = match &error {
             StartError::Files(_) | StartError::Bridge(_) => ExitCode::from(INVALID),
-            StartError::Bind(_) | StartError::System(_) => ExitCode::FAILURE,
+            // Neither is a directory of something else.
+            StartError::Storage(StorageError::Open(OpenError::Foreign { .. })) => {
+                ExitCode::from(INVALID)
+            }
+            StartError::Bind(_) | StartError::Storage(_) | StartError::System(_) => {
+                ExitCode::FAILURE
+            }
         };
         Failure { status, message: error.to_string() }
     }
@@ -135,8 +143,7 @@ fn serve(options: &RunOptions, sources: &Sources, mut config: Config) -> Result<
     if options.daemon {
         process::enter_background()?;
     }
-    runtime.block_on(obey(running, signals, options, sources, &logging));
-    Ok(())
+    runtime.block_on(obey(running, signals, options, sources, &logging))
 }
 
 /// `-q` logs nothing, whatever the files say.
@@ -167,27 +174,29 @@ impl Signals {
     }
 }
 
-/// Does what signals ask for, until one asks to stop.
+/// Does what signals ask for, until one asks to stop or the broker cannot go on.
 async fn obey(
     mut running: Running,
     mut signals: Signals,
     options: &RunOptions,
     sources: &Sources,
     logging: &Logging,
-) {
-    loop {
+) -> Result<(), Failure> {
+    let outcome = loop {
         tokio::select! {
-            _ = signals.terminate.recv() => break,
-            _ = signals.interrupt.recv() => break,
+            _ = signals.terminate.recv() => break Ok(()),
+            _ = signals.interrupt.recv() => break Ok(()),
+            why = running.failed() => break Err(format!("store: {why}").into()),
             _ = signals.hangup.recv() => {
                 logging.reopen();
                 reload(&mut running, options, sources, logging).await;
             }
-            _ = signals.user1.recv() => warn!("SIGUSR1 not supported yet: nothing is kept on disk"),
+            _ = signals.user1.recv() => info!("SIGUSR1: nothing to save, what is kept is on disk"),
             _ = signals.user2.recv() => warn!("SIGUSR2 not supported yet: no subscription tree"),
         }
-    }
+    };
     running.shutdown().await;
+    outcome
 }
 
 async fn reload(running: &mut Running, options: &RunOptions, sources: &Sources, logging: &Logging) {

@@ -151,6 +151,7 @@ fn publish(hub: &Hub, kind: LogType, line: String) {
             retain: false,
             properties: None,
             trail: Vec::new(),
+            mark: None,
         }));
     }
     PUBLISHING.set(false);

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::listener::Listening;
 use crate::policy::Policy;
 use crate::worker::arrival::Arrival;
+use crate::worker::commits::Answer;
 use crate::worker::report::Report;
 
 /// One thing for a worker to do.
@@ -31,8 +32,18 @@ pub(crate) enum Letter {
     Generation(Box<NewGeneration>),
     /// Somebody wants to know what has been counted.
     Report(oneshot::Sender<Report>),
-    /// Accept no more, tell every client, and end once their sockets are written.
-    Shutdown,
+    /// All that the shard has committed up to this number is durable.
+    Durable(u64),
+    /// What was asked of a queue of the store.
+    Loaded(Box<Answer>),
+    /// The store has no room, or has again.
+    StoreFull(bool),
+    /// Accept no more and tell every client; the sender hears when their sockets are written.
+    Shutdown(oneshot::Sender<()>),
+    /// The sender hears when nothing of the shard waits for the store.
+    Settle(oneshot::Sender<()>),
+    /// End at once, whatever is left.
+    End,
 }
 
 /// A new configuration.
@@ -49,8 +60,15 @@ pub(crate) struct NewGeneration {
 /// A worker's inbox.
 #[derive(Default)]
 pub(crate) struct Inbox {
-    letters: Mutex<Vec<Letter>>,
+    letters: Mutex<Letters>,
     awake: Notify,
+}
+
+#[derive(Default)]
+struct Letters {
+    waiting: Vec<Letter>,
+    /// The worker has ended, and nobody opens them any more.
+    closed: bool,
 }
 
 impl Inbox {
@@ -61,11 +79,14 @@ impl Inbox {
 
     /// Leaves several, in their order.
     pub(crate) fn extend(&self, letters: impl IntoIterator<Item = Letter>) {
-        let mut waiting = self.lock();
-        let was_empty = waiting.is_empty();
-        waiting.extend(letters);
-        let wake = was_empty && !waiting.is_empty();
-        drop(waiting);
+        let mut lock = self.lock();
+        if lock.closed {
+            return;
+        }
+        let was_empty = lock.waiting.is_empty();
+        lock.waiting.extend(letters);
+        let wake = was_empty && !lock.waiting.is_empty();
+        drop(lock);
         if wake {
             self.awake.notify_one();
         }
@@ -74,7 +95,17 @@ impl Inbox {
     /// Takes all that is there; `letters` must be empty, and its memory is kept for the next time.
     pub(crate) fn take(&self, letters: &mut Vec<Letter>) {
         debug_assert!(letters.is_empty());
-        std::mem::swap(&mut *self.lock(), letters);
+        std::mem::swap(&mut self.lock().waiting, letters);
+    }
+
+    /// Takes no more letters, and forgets those that are there: who waits for an answer hears that
+    /// there is none.
+    pub(crate) fn close(&self) {
+        let mut lock = self.lock();
+        lock.closed = true;
+        let forgotten = std::mem::take(&mut lock.waiting);
+        drop(lock);
+        drop(forgotten);
     }
 
     /// Has the worker take a turn, letters or not.
@@ -87,7 +118,7 @@ impl Inbox {
         self.awake.notified().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Letter>> {
+    fn lock(&self) -> MutexGuard<'_, Letters> {
         // A panicking worker aborts the process; the list itself is whole at every moment.
         self.letters.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -35,9 +35,14 @@ impl Worker {
         match letter {
             Letter::Peer { from, message } => feed(In::Peer { from, message }),
             Letter::Arrival(arrival) => self.attach(now, *arrival),
+            // Whoever injects hears nothing any more, and does it again another time.
+            Letter::Inject(_) if self.is_stopping() => {}
             Letter::Inject(inject) => feed(In::Inject(inject)),
             Letter::DutyDone { duty, reason } => feed(In::DutyDone { duty, reason }),
             Letter::TapFull { tap, full } => feed(In::TapFull { tap, full }),
+            Letter::Durable(number) => feed(In::Durable(number)),
+            Letter::Loaded(answer) => self.loaded(now, *answer),
+            Letter::StoreFull(full) => feed(In::StoreFull(full)),
             Letter::Generation(new) => {
                 let NewGeneration { generation, policy, opened, done } = *new;
                 feed(In::Generation(generation));
@@ -50,13 +55,15 @@ impl Worker {
             Letter::Report(reply) => {
                 let _ = reply.send(self.report());
             }
-            Letter::Shutdown => {
-                self.stopping.set(true);
+            Letter::Shutdown(done) => {
                 for (_, acceptor) in self.acceptors.take() {
                     acceptor.abort();
                 }
+                self.stop.begin(done);
                 feed(In::Shutdown);
             }
+            Letter::Settle(done) => self.settle(done),
+            Letter::End => self.stop.end(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! A worker's turn: what the shard wants done after all ready connections have fed it.
 //!
-//! One turn writes each socket at most once, leaves one batch with each other shard and one with
-//! the bridge. What becomes possible by these writes is done in the next turn, after other
+//! One turn writes each socket at most once, leaves one batch with each other shard, one with the
+//! store and one with the bridge. What becomes possible by these writes is done in the next turn, after other
 //! connections have been read: a client that takes fast does not keep the worker to itself.
 
 use std::pin::pin;
@@ -12,6 +12,7 @@ use midge_core::{ConnectionId, In, Out};
 use tokio::time::{Instant, sleep_until};
 
 use crate::worker::Worker;
+use crate::worker::commits::Load;
 use crate::worker::inbox::Letter;
 use crate::worker::transport::Written;
 
@@ -19,8 +20,7 @@ use crate::worker::transport::Written;
 const IDLE: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Worker {
-    /// The worker's own task: letters, timers, turns; until it has been told to stop and the last
-    /// socket is closed.
+    /// The worker's own task: letters, timers, turns; until it has been told to end.
     pub(super) async fn drive(self: &Rc<Self>) {
         let mut alarm = pin!(sleep_until(Instant::now() + IDLE));
         loop {
@@ -30,6 +30,12 @@ impl Worker {
                 () = &mut alarm => true,
             };
             self.open_letters();
+            if self.stop.is_ended() {
+                // What is to be stored goes; no client hears anything any more.
+                self.collect();
+                self.send_batches();
+                return;
+            }
             if rang || self.is_due() {
                 self.shard.borrow_mut().tick(Worker::now());
             }
@@ -40,10 +46,7 @@ impl Worker {
             if rang || wanted < alarm.deadline() {
                 alarm.as_mut().reset(wanted);
             }
-            if self.is_stopping() && self.connections.borrow().is_empty() && self.closing.get() == 0
-            {
-                return;
-            }
+            self.answer_those_who_stop();
         }
     }
 
@@ -76,27 +79,37 @@ impl Worker {
     fn collect(self: &Rc<Self>) {
         loop {
             let Some(out) = self.shard.borrow_mut().poll() else { return };
-            match out {
-                Out::Flush(connection) => self.dirty.borrow_mut().push(connection),
-                Out::Close(connection) => self.close(connection),
-                // The reading task asks the shard before it reads.
-                Out::Pause(_) => {}
-                Out::Resume(connection) => {
-                    if let Some(connection) = self.connection(connection) {
-                        connection.wake();
-                    }
-                }
-                Out::Peer { to, message } => {
-                    let letter = Letter::Peer { from: self.id, message };
-                    self.outgoing.borrow_mut()[usize::from(to.0)].push(letter);
-                }
-                Out::Offer(offer) => self.offers.borrow_mut().push(offer),
-                Out::Injected { ticket, reason } => self.hub.injected(ticket, reason),
-            }
+            self.perform(out);
         }
     }
 
-    fn send_batches(&self) {
+    /// Does one thing that the shard wants done, or puts it to what goes out at the end of the turn.
+    pub(super) fn perform(self: &Rc<Self>, out: Out) {
+        match out {
+            Out::Flush(connection) => self.dirty.borrow_mut().push(connection),
+            Out::Close(connection) => self.close(connection),
+            // The reading task asks the shard before it reads.
+            Out::Pause(_) => {}
+            Out::Resume(connection) => {
+                if let Some(connection) = self.connection(connection) {
+                    connection.wake();
+                }
+            }
+            Out::Peer { to, message } => {
+                let letter = Letter::Peer { from: self.id, message };
+                self.outgoing.borrow_mut()[usize::from(to.0)].push(letter);
+            }
+            Out::Offer(offer) => self.offers.borrow_mut().push(offer),
+            Out::Commit(operations) => self.commits.push(operations),
+            Out::Load { queue, from, below, max_entries, max_bytes } => {
+                self.load(Load { queue, from, below, max_entries, max_bytes });
+            }
+            Out::Injected { ticket, reason } => self.hub.injected(ticket, reason),
+        }
+    }
+
+    pub(super) fn send_batches(&self) {
+        self.commits.submit();
         for (inbox, letters) in self.hub.inboxes.iter().zip(self.outgoing.borrow_mut().iter_mut()) {
             if !letters.is_empty() {
                 inbox.extend(letters.drain(..));

@@ -1,0 +1,136 @@
+//! From a broker that does nothing yet to one at work.
+//!
+//! What is on disk is opened first: a directory that another process has, or that cannot be read,
+//! stops the start while nothing has happened. No worker runs before the shards have it back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use midge_bridge::{Bridge, Kept, Observer, Storage};
+use midge_config::Config;
+use midge_core::stored::Restored;
+use midge_core::{Generation, Memory, Shard, ShardId, Tap};
+use tracing::info;
+
+use super::StartError;
+use super::running::{Running, close};
+use crate::auth::Authenticator;
+use crate::connectors;
+use crate::generation;
+use crate::hub::{BridgeHost, Hub};
+use crate::import::first_start;
+use crate::listener::Listening;
+use crate::policy::Policy;
+use crate::reload::Reloader;
+use crate::storage::{self, Beginning, Recovered, StorageError};
+use crate::worker::Worker;
+
+/// A broker whose files are read and whose ports are bound, and which does nothing yet.
+pub struct Prepared {
+    pub(super) config: Config,
+    pub(super) policy: Policy,
+    pub(super) listening: Vec<Listening>,
+}
+
+impl Prepared {
+    /// Opens what is kept on disk and starts the threads; `observer` sees every record that passes
+    /// the bridge.
+    ///
+    /// # Errors
+    /// What the system, the store or the bridge refused.
+    pub fn start(self, observer: Option<Observer>) -> Result<Running, StartError> {
+        let config = &self.config;
+        let shards = config.workers.clamp(1, ShardId::MAX);
+        let memory = Memory::new(config.limits.memory_limit);
+        let recovered = recover(config, shards, &memory)?;
+        let (store, found) = match recovered {
+            None => (None, Found::default()),
+            Some(Recovered { store, restored, kept }) => {
+                (Some(store), Found { restored, kept: Some(kept) })
+            }
+        };
+        let authenticator = Authenticator::start(&config.limits)?;
+        let hub = Arc::new(Hub::new(shards, memory, authenticator, store));
+        let started = self.start_on(&hub, observer, found);
+        if started.is_err() {
+            // Threads that run end again, and the journal is left as after any stop.
+            hub.end_workers();
+            close(&hub, Duration::ZERO);
+        }
+        started
+    }
+
+    fn start_on(
+        self,
+        hub: &Arc<Hub>,
+        observer: Option<Observer>,
+        found: Found,
+    ) -> Result<Running, StartError> {
+        let Prepared { config, policy, listening } = self;
+        if let (Some(store), Some(persistence)) = (&hub.store, &config.persistence) {
+            storage::watch(store, hub, persistence);
+        }
+        let taps = start_bridge(hub, &config, observer, found.kept)?;
+        connectors::warn_of_silent(&config, &policy);
+        let policy = Arc::new(policy);
+        let generation = Arc::new(generation::make(0, &config, &policy, taps.clone()));
+        let beginnings = begin(hub, &generation, found.restored);
+        let sys_interval = config.sys_interval;
+        let reloader = Reloader::new(Arc::clone(hub), config, taps, &listening)?;
+        let mut running = Running::new(Arc::clone(hub), reloader);
+        running.start_threads(beginnings, &policy, &listening, sys_interval)?;
+        info!("midge version {} running", env!("CARGO_PKG_VERSION"));
+        Ok(running)
+    }
+}
+
+/// What was on disk.
+#[derive(Default)]
+struct Found {
+    /// One a shard, or none without persistence.
+    restored: Vec<Restored>,
+    kept: Option<Kept>,
+}
+
+fn recover(
+    config: &Config,
+    shards: usize,
+    memory: &Arc<Memory>,
+) -> Result<Option<Recovered>, StorageError> {
+    let Some(persistence) = &config.persistence else { return Ok(None) };
+    first_start::import(config)?;
+    let opened = storage::open(persistence)?;
+    storage::recover(opened, Worker::now(), shards, memory).map(Some)
+}
+
+/// The shards, with what was stored of them.
+fn begin(hub: &Hub, generation: &Arc<Generation>, restored: Vec<Restored>) -> Vec<Beginning> {
+    let count = hub.inboxes.len();
+    let shard = |id| {
+        let (generation, memory) = (Arc::clone(generation), Arc::clone(&hub.memory));
+        let shard = Shard::new(ShardId(id as u8), count, generation, memory);
+        if hub.store.is_some() { shard.with_store() } else { shard }
+    };
+    storage::begin(Worker::now(), (0..count).map(shard).collect(), restored)
+}
+
+fn start_bridge(
+    hub: &Arc<Hub>,
+    config: &Config,
+    observer: Option<Observer>,
+    kept: Option<Kept>,
+) -> Result<Vec<Tap>, StartError> {
+    // What connectors have left that are gone has to be dealt with, too.
+    let left = kept.as_ref().is_some_and(|kept| !kept.keyed.is_empty() || !kept.queues.is_empty());
+    if config.connectors.is_empty() && !left {
+        return Ok(Vec::new());
+    }
+    let mut settings = midge_bridge::Settings::from(config);
+    settings.observer = observer;
+    let host = Arc::new(BridgeHost(Arc::clone(hub)));
+    let storage = hub.store.clone().zip(kept).map(|(store, kept)| Storage { store, kept });
+    let bridge = Bridge::start(settings, host, storage).map_err(StartError::Bridge)?;
+    let taps = bridge.taps();
+    hub.replace_bridge(Some(bridge));
+    Ok(taps)
+}

@@ -1,0 +1,108 @@
+//! What the journal holds, sorted to those it belongs to.
+//!
+//! Invariant: nothing is cleared on the word of a record that could not be read. While a session
+//! cannot be read, queues and subscriptions that seem to have no owner may be its own.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use midge_bridge::Kept;
+use midge_core::stored::{Recovery, Restored};
+use midge_core::{Memory, Now, QueueId};
+use midge_store::{LoadError, Store};
+use tracing::{error, info, warn};
+
+use super::{Opened, StorageError, queue_summary};
+
+/// A store that runs, and what was in it.
+pub(crate) struct Recovered {
+    pub(crate) store: Store,
+    /// One a shard.
+    pub(crate) restored: Vec<Restored>,
+    /// The bridge's.
+    pub(crate) kept: Kept,
+}
+
+/// Reads everything but the messages, clears what nobody owns, and starts the store.
+///
+/// # Errors
+/// What the disk refused. Damage is none: it is logged, and the start goes on.
+pub(crate) fn recover(
+    mut opened: Opened,
+    now: Now,
+    shards: usize,
+    memory: &Arc<Memory>,
+) -> Result<Recovered, StorageError> {
+    let (mut recovery, mut kept) = (Recovery::default(), Kept::default());
+    let mut damaged = 0_u64;
+    for found in opened.journal.keyed(b"") {
+        let (key, value) = match found {
+            Ok(found) => found,
+            // The store has said where.
+            Err(LoadError::Damaged { .. }) => {
+                damaged += 1;
+                continue;
+            }
+            Err(source) => {
+                return Err(StorageError::Read { directory: opened.directory, source });
+            }
+        };
+        match recovery.keyed(now, &key, value.clone()) {
+            Ok(true) => {}
+            Ok(false) => keep(&mut kept, &key, &value),
+            Err(why) => {
+                damaged += 1;
+                error!(
+                    "store: the record of {} cannot be read and is left where it is: {why}",
+                    shown(&key)
+                );
+            }
+        }
+    }
+    for (id, summary) in opened.journal.queues() {
+        let queue = QueueId(id.0);
+        match id.0 >> 63 {
+            0 => recovery.queue(queue, queue_summary(&summary)),
+            _ => kept.queues.push((queue, summary)),
+        }
+    }
+    let (restored, clear) = recovery.finish(now, shards, memory);
+    if damaged == 0 {
+        opened.write(clear)?;
+    } else if !clear.is_empty() {
+        warn!(
+            "store: {} records seem to have no owner, they stay since others are damaged",
+            clear.len()
+        );
+    }
+    say(&opened, &restored);
+    let store = Store::start(opened.journal)?;
+    Ok(Recovered { store, restored, kept })
+}
+
+/// What belongs to no shard may be the bridge's.
+fn keep(kept: &mut Kept, key: &Bytes, value: &Bytes) {
+    if matches!(key.first(), Some(&(midge_bridge::STATE | midge_bridge::MARK))) {
+        // Cut loose from the stretch of a segment that they were read with.
+        kept.keyed.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+    }
+}
+
+/// A key as a person can read it: a letter, perhaps a number, and a name.
+fn shown(key: &Bytes) -> String {
+    key.escape_ascii().to_string()
+}
+
+fn say(opened: &Opened, restored: &[Restored]) {
+    let sessions: usize = restored.iter().map(Restored::sessions).sum();
+    let subscriptions: usize = restored.iter().map(Restored::subscriptions).sum();
+    let queued: u64 = restored.iter().map(Restored::messages).sum();
+    // The same ones in each shard.
+    let retained = restored.first().map_or(0, Restored::retained);
+    info!(
+        "Store {}: {sessions} sessions with {subscriptions} subscriptions, {queued} queued and \
+         {retained} retained messages, read in {} ms.",
+        opened.directory.display(),
+        opened.since.elapsed().as_millis()
+    );
+}
