@@ -3,7 +3,7 @@
 //! It has no threads and no clock. What it does depends on its calls and its files alone, so a run over
 //! [`SimulatedFiles`](crate::SimulatedFiles) can be repeated to the byte.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::format::{self, Record};
@@ -34,6 +34,8 @@ pub struct Journal<F: FileSystem> {
     log: Log<F>,
     /// Came when there was no space, and is not yet in the log.
     waiting: VecDeque<Transaction>,
+    /// The queues from which something that waits drops entries.
+    waiting_drops: BTreeSet<QueueId>,
     compaction: Compaction,
     /// The last batch does not say that all before it is durable.
     unmarked: bool,
@@ -51,6 +53,7 @@ impl<F: FileSystem> Journal<F> {
             reader: Reader { shared },
             durability: settings.durability,
             waiting: VecDeque::new(),
+            waiting_drops: BTreeSet::new(),
             compaction: Compaction::default(),
             unmarked: report.rewritten > 0,
         };
@@ -78,10 +81,12 @@ impl<F: FileSystem> Journal<F> {
         }
         self.log.stats.transactions += 1;
         // What only frees goes ahead of what waits for space: else nothing would ever become free.
-        if (!self.waiting.is_empty() && !transaction.operations.iter().all(only_frees))
+        let ahead = |operation| goes_ahead(operation, &self.waiting_drops);
+        if (!self.waiting.is_empty() && !transaction.operations.iter().all(ahead))
             || !self.take(transaction)
         {
             self.waiting.push_back(transaction.clone());
+            self.waiting_drops.extend(transaction.operations.iter().filter_map(dropped_from));
         }
     }
 
@@ -103,9 +108,10 @@ impl<F: FileSystem> Journal<F> {
         while let Some(transaction) = self.waiting.pop_front() {
             if !self.take(&transaction) {
                 self.waiting.push_front(transaction);
-                break;
+                return;
             }
         }
+        self.waiting_drops.clear();
     }
 
     /// Writes what was appended, and syncs as the settings say. After `Ok` everything appended so
@@ -245,12 +251,23 @@ impl<F: FileSystem> Journal<F> {
     }
 }
 
-/// May go ahead of transactions that wait: it commutes with what they may hold.
-fn only_frees(operation: &Operation) -> bool {
-    matches!(
-        operation,
-        Operation::Acknowledge { .. } | Operation::Trim { .. } | Operation::Remove { .. }
-    )
+/// May go ahead of transactions that wait: the outcome is the same. Which entries are a queue's first
+/// ones depends on what has been acknowledged before.
+fn goes_ahead(operation: &Operation, drops: &BTreeSet<QueueId>) -> bool {
+    match operation {
+        Operation::Acknowledge { queue, .. } | Operation::Trim { queue, .. } => {
+            !drops.contains(queue)
+        }
+        Operation::Remove { .. } => true,
+        _ => false,
+    }
+}
+
+fn dropped_from(operation: &Operation) -> Option<QueueId> {
+    match operation {
+        Operation::DropFirst { queue, .. } => Some(*queue),
+        _ => None,
+    }
 }
 
 /// Takes space that it does not give back.

@@ -31,7 +31,7 @@ pub use journal::Journal;
 pub use operation::{
     Entry, Loaded, Operation, Position, QueueId, QueueSummary, Reference, Transaction,
 };
-pub use reader::{Keyed, Reader};
+pub use reader::{Keyed, Reader, SegmentSummary};
 pub use settings::{
     CommitError, Damage, Durability, LoadError, OpenError, Report, Settings, State, Stats,
 };

@@ -3,12 +3,13 @@
 //! A record is believed only if its own checksum holds. The index is locked to look places up, never
 //! while the disk is read.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::format::{self, Cursor};
-use crate::index::Index;
+use crate::format::{self, Cursor, Record};
+use crate::index::{Index, Key, Slot};
 use crate::shared::Shared;
 use crate::{Entry, File, FileSystem, LoadError, Loaded, Position, QueueId, QueueSummary, Stats};
 
@@ -32,12 +33,31 @@ impl<F: FileSystem> Clone for Reader<F> {
     }
 }
 
-/// Where a record lies, and what it takes at least.
-#[derive(Debug, Clone, Copy)]
+/// Where a record lies.
+#[derive(Debug, Clone)]
 struct Place {
     segment: u32,
     offset: u32,
+    /// What it takes, or less if it is in several queues.
     size: u32,
+    /// Its body, if it has not been written yet.
+    body: Option<Bytes>,
+}
+
+impl Place {
+    fn new(index: &Index, segment: u32, offset: u32, size: u32) -> Self {
+        let mut chunks = index.chunks.iter().filter(|chunk| chunk.segment == segment);
+        let bytes = chunks.find_map(|chunk| {
+            chunk.bytes.get(offset.checked_sub(chunk.start)? as usize..).filter(|b| !b.is_empty())
+        });
+        let body = bytes.and_then(|bytes| Cursor(bytes).record());
+        let body = body.map(|(_, body)| Bytes::copy_from_slice(body));
+        Self { segment, offset, size, body }
+    }
+
+    fn of(index: &Index, key: &Key) -> Self {
+        Self::new(index, key.segment, key.offset, key.size)
+    }
 }
 
 /// A record whose bytes are not where the index says.
@@ -59,54 +79,71 @@ impl<F: FileSystem> Reader<F> {
         max_bytes: usize,
     ) -> Result<Loaded, LoadError> {
         let mut loaded = Loaded::default();
-        let mut from = from;
-        let (mut bytes, mut gone) = (0, 0);
-        let mut records = Records::new(&self.shared);
-        while loaded.entries.len() < max_entries.max(1) && (bytes < max_bytes || bytes == 0) {
-            let left = max_entries.max(1) - loaded.entries.len();
-            let found = records.look_up(queue, from, below, left, max_bytes.saturating_sub(bytes));
+        let (mut from, mut bytes, mut gone) = (from, 0, 0);
+        let max_entries = max_entries.max(1);
+        while loaded.entries.len() < max_entries && (bytes < max_bytes || bytes == 0) {
+            let (most, left) =
+                (max_entries - loaded.entries.len(), max_bytes.saturating_sub(bytes));
+            let found = self.look_up(queue, from, below, most, left);
             if found.is_empty() {
                 loaded.end = true;
-                break;
+                return Ok(loaded);
             }
-            for (index, &(position, place)) in found.iter().enumerate() {
-                let near = found[index..].iter().map(|(_, place)| *place);
-                let record = match records.read(place, near) {
-                    Ok(record) => record,
+            let mut records = Records { shared: &self.shared, window: None };
+            for (number, (position, place)) in found.iter().enumerate() {
+                let next = found[number + 1..].iter().map(|(_, place)| place);
+                let entry = records.read(place, next).and_then(|body| {
+                    format::find_entry(&body, queue.0, *position).ok_or(Trouble::Damaged)
+                });
+                match entry {
+                    Ok((tag, entry)) => {
+                        let size = tag.len() + entry.len();
+                        if !loaded.entries.is_empty() && bytes + size > max_bytes {
+                            return Ok(loaded);
+                        }
+                        bytes += size.max(1);
+                        loaded.entries.push(Entry { position: *position, tag, entry });
+                    }
+                    Err(Trouble::Damaged) => {
+                        report_damage(place, Some((queue, *position)));
+                        loaded.lost += 1;
+                    }
                     // Where it went is found by asking again from here.
                     Err(Trouble::Gone) if gone < PATIENCE => {
                         gone += 1;
                         break;
                     }
                     Err(Trouble::Gone) => return Err(missing(place)),
-                    Err(Trouble::Damaged) => {
-                        report_damage(place, Some((queue, position)));
-                        loaded.lost += 1;
-                        from = position + 1;
-                        continue;
-                    }
                     Err(Trouble::Other(error)) => return Err(error),
-                };
-                gone = 0;
-                let Some((tag, entry)) = format::find_entry(&record, queue.0, position) else {
-                    report_damage(place, Some((queue, position)));
-                    loaded.lost += 1;
-                    from = position + 1;
-                    continue;
-                };
-                let size = tag.len() + entry.len();
-                if !loaded.entries.is_empty() && bytes + size > max_bytes {
-                    return Ok(loaded);
                 }
-                bytes += size.max(1);
-                loaded.entries.push(Entry { position, tag, entry });
-                from = position + 1;
+                (from, gone) = (position + 1, 0);
             }
         }
-        if !loaded.end {
-            loaded.end = records.look_up(queue, from, below, 1, 0).is_empty();
-        }
+        loaded.end = self.look_up(queue, from, below, 1, 0).is_empty();
         Ok(loaded)
+    }
+
+    fn look_up(
+        &self,
+        queue: QueueId,
+        from: Position,
+        below: Position,
+        max_entries: usize,
+        max_bytes: usize,
+    ) -> Vec<(Position, Place)> {
+        let index = self.shared.index();
+        let Some(queue) = index.queues.get(&queue.0) else { return Vec::new() };
+        let mut bytes = 0;
+        let living = queue.living_from(from).take_while(|(position, ..)| *position < below);
+        let found = living.take(max_entries).take_while(|(_, _, slot)| {
+            let enough = bytes > 0 && bytes >= max_bytes;
+            bytes += slot.weight as usize;
+            !enough
+        });
+        let place = |(position, segment, slot): (Position, u32, Slot)| {
+            (position, Place::new(&index, segment, slot.offset, slot.weight))
+        };
+        found.map(place).collect()
     }
 
     /// Keys that begin with `prefix` and their values, read from the disk in the order they lie there.
@@ -115,24 +152,10 @@ impl<F: FileSystem> Reader<F> {
         let keys = index.keys.iter();
         let found = keys.filter(|(name, key)| !key.deleted && name.starts_with(prefix));
         let mut places: Vec<(Place, Bytes)> = found
-            .map(|(name, key)| {
-                let place = Place { segment: key.segment, offset: key.offset, size: key.size };
-                (place, Bytes::copy_from_slice(name))
-            })
+            .map(|(name, key)| (Place::of(&index, key), Bytes::copy_from_slice(name)))
             .collect();
-        places.sort_unstable_by_key(|(place, _)| std::cmp::Reverse((place.segment, place.offset)));
+        places.sort_unstable_by_key(|(place, _)| Reverse((place.segment, place.offset)));
         Keyed { shared: Arc::clone(&self.shared), places, window: None }
-    }
-
-    /// The value of one key.
-    pub fn value(&self, key: &[u8]) -> Option<Result<Bytes, LoadError>> {
-        let index = self.shared.index();
-        let found = index.keys.get(key).filter(|key| !key.deleted)?;
-        let place = Place { segment: found.segment, offset: found.offset, size: found.size };
-        drop(index);
-        let places = vec![(place, Bytes::copy_from_slice(key))];
-        let mut one = Keyed { shared: Arc::clone(&self.shared), places, window: None };
-        one.next().map(|found| found.map(|(_, value)| value))
     }
 
     /// All queues, in the order of their ids.
@@ -170,9 +193,39 @@ impl<F: FileSystem> Reader<F> {
             ..Stats::default()
         }
     }
+
+    /// The segments that hold something, in the order of the log.
+    pub fn segments(&self) -> Vec<SegmentSummary> {
+        let index = self.shared.index();
+        let mut numbers: Vec<u32> = index.segments.keys().copied().collect();
+        numbers.sort_unstable();
+        let summary = |number| {
+            let segment = index.segments.get(&number)?;
+            Some(SegmentSummary {
+                file: format::segment_name(number),
+                disk_bytes: segment.capacity,
+                used_bytes: segment.used,
+                live_bytes: index.needed(number, segment).min(segment.used),
+            })
+        };
+        numbers.into_iter().filter_map(summary).collect()
+    }
 }
 
-fn report_damage(place: Place, entry: Option<(QueueId, Position)>) {
+/// A segment in figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentSummary {
+    /// The file, relative to the directory.
+    pub file: String,
+    /// What it takes of the disk.
+    pub disk_bytes: u64,
+    /// What has been written to it.
+    pub used_bytes: u64,
+    /// What of that is still needed, nearly.
+    pub live_bytes: u64,
+}
+
+fn report_damage(place: &Place, entry: Option<(QueueId, Position)>) {
     let file = format::segment_name(place.segment);
     let (queue, position) = entry.map(|(queue, position)| (queue.0, position)).unzip();
     tracing::error!(file, offset = place.offset, queue, position, "damaged record");
@@ -190,50 +243,44 @@ impl<F: FileSystem> Iterator for Keyed<F> {
     type Item = Result<(Bytes, Bytes), LoadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let mut gone = 0;
         loop {
-            let (mut place, name) = self.places.pop()?;
-            let mut gone = 0;
-            loop {
-                let near = self.places.iter().rev().map(|(place, _)| *place);
-                let mut records = Records { shared: &self.shared, window: self.window.take() };
-                let record = records.read(place, std::iter::once(place).chain(near));
-                self.window = records.window;
-                match record {
-                    Ok(record) => {
-                        let Some(format::Record::Put { key, value, .. }) =
-                            format::decode(9, &record).filter(
-                                |record| matches!(record, format::Record::Put { key, .. } if *key == name),
-                            )
-                        else {
-                            return Some(Err(damaged(place)));
-                        };
-                        return Some(Ok((record.slice_ref(key), record.slice_ref(value))));
-                    }
-                    Err(Trouble::Damaged) => return Some(Err(damaged(place))),
-                    Err(Trouble::Other(error)) => return Some(Err(error)),
-                    Err(Trouble::Gone) if gone == PATIENCE => return Some(Err(missing(place))),
-                    Err(Trouble::Gone) => {
-                        gone += 1;
-                        let index = self.shared.index();
-                        // Deleted meanwhile: as if it had not been there.
-                        let Some(key) = index.keys.get(&name[..]).filter(|key| !key.deleted) else {
-                            break;
-                        };
-                        let (segment, offset, size) = (key.segment, key.offset, key.size);
-                        place = Place { segment, offset, size };
-                    }
+            let (place, name) = self.places.pop()?;
+            let next = self.places.iter().rev().map(|(place, _)| place);
+            let mut records = Records { shared: &self.shared, window: self.window.take() };
+            let body = records.read(&place, next);
+            self.window = records.window;
+            match body {
+                Ok(body) => {
+                    return Some(match format::decode(9, &body) {
+                        Some(Record::Put { key, value, .. }) if *key == name => {
+                            Ok((name, body.slice_ref(value)))
+                        }
+                        _ => Err(damaged(&place)),
+                    });
+                }
+                Err(Trouble::Damaged) => return Some(Err(damaged(&place))),
+                Err(Trouble::Other(error)) => return Some(Err(error)),
+                Err(Trouble::Gone) if gone == PATIENCE => return Some(Err(missing(&place))),
+                // Moved since the places were looked up, or deleted: then it is passed over.
+                Err(Trouble::Gone) => {
+                    gone += 1;
+                    self.window = None;
+                    let index = self.shared.index();
+                    let key = index.keys.get(&name[..]).filter(|key| !key.deleted);
+                    self.places.extend(key.map(|key| (Place::of(&index, key), name)));
                 }
             }
         }
     }
 }
 
-fn missing(place: Place) -> LoadError {
+fn missing(place: &Place) -> LoadError {
     let file = format::segment_name(place.segment);
     LoadError::Io { file, source: std::io::ErrorKind::NotFound.into() }
 }
 
-fn damaged(place: Place) -> LoadError {
+fn damaged(place: &Place) -> LoadError {
     report_damage(place, None);
     LoadError::Damaged {
         file: format::segment_name(place.segment),
@@ -254,59 +301,32 @@ struct Records<'a, F: FileSystem> {
     window: Option<Window>,
 }
 
-impl<'a, F: FileSystem> Records<'a, F> {
-    fn new(shared: &'a Shared<F>) -> Self {
-        Self { shared, window: None }
-    }
-
-    fn look_up(
-        &self,
-        queue: QueueId,
-        from: Position,
-        below: Position,
-        max_entries: usize,
-        max_bytes: usize,
-    ) -> Vec<(Position, Place)> {
-        let index = self.shared.index();
-        let Some(queue) = index.queues.get(&queue.0) else { return Vec::new() };
-        let mut bytes = 0_usize;
-        let living = queue.living_from(from).take_while(|(position, _, _)| *position < below);
-        let found = living.take(max_entries).take_while(|(_, _, slot)| {
-            let enough = bytes >= max_bytes && bytes > 0;
-            bytes += slot.weight as usize;
-            !enough
-        });
-        let place = |segment, slot: crate::index::Slot| Place {
-            segment,
-            offset: slot.offset,
-            size: slot.weight,
-        };
-        found.map(|(position, segment, slot)| (position, place(segment, slot))).collect()
-    }
-
-    /// The body of the append or put at this place. `near` is what will be asked for next, beginning
-    /// with this.
-    fn read(&mut self, place: Place, near: impl Iterator<Item = Place>) -> Result<Bytes, Trouble> {
-        if let Some(record) = self.in_window(place) {
-            return record;
+impl<F: FileSystem> Records<'_, F> {
+    /// The body of the append or put at this place. `next` is what will be asked for after it.
+    fn read<'p>(
+        &mut self,
+        place: &Place,
+        next: impl Iterator<Item = &'p Place>,
+    ) -> Result<Bytes, Trouble> {
+        if let Some(body) = &place.body {
+            return Ok(body.clone());
         }
-        if let Some(record) = unwritten(&self.shared.index(), place) {
-            return Ok(record);
+        if let Some(body) = self.in_window(place) {
+            return body;
         }
         let file = self.shared.file(place.segment).map_err(|error| trouble(place, error))?;
-        let mut end = place.offset;
-        for next in near {
+        let mut end = place.offset + place.size;
+        for next in next {
             let apart = next.offset.saturating_sub(end);
-            let length = next.offset.saturating_sub(place.offset).saturating_add(next.size);
-            if next.segment != place.segment || next.offset < end || apart > NEAR || length > WINDOW
-            {
+            let far = next.offset.saturating_sub(place.offset).saturating_add(next.size) > WINDOW;
+            if next.segment != place.segment || next.offset < end || apart > NEAR || far {
                 break;
             }
             end = next.offset + next.size;
         }
         let mut length = (end - place.offset) as usize + RECORD_HEAD;
-        // A record in several queues is longer than the share that the index knows: twice at most,
-        // the second time with its length.
+        // A record in several queues is longer than the share that the index knows: then it takes a
+        // second read, with its own length.
         for _ in 0..2 {
             let mut bytes = vec![0; length];
             let read = file.read_at(u64::from(place.offset), &mut bytes);
@@ -315,23 +335,21 @@ impl<'a, F: FileSystem> Records<'a, F> {
             let rest = file.length().map_err(|error| trouble(place, error))?;
             let rest = rest.saturating_sub(u64::from(place.offset));
             let whole = whole_length(&bytes).filter(|length| *length as u64 <= rest);
-            let whole = whole.ok_or(Trouble::Damaged)?;
-            let (start, bytes) = (place.offset, Bytes::from(bytes));
-            self.window = Some(Window { segment: place.segment, start, bytes });
-            if let Some(record) = self.in_window(place) {
-                return record;
+            length = whole.ok_or(Trouble::Damaged)?;
+            let (segment, start, bytes) = (place.segment, place.offset, Bytes::from(bytes));
+            self.window = Some(Window { segment, start, bytes });
+            if let Some(body) = self.in_window(place) {
+                return body;
             }
-            length = whole;
         }
         Err(Trouble::Damaged)
     }
 
     /// The body, if the window holds all of it.
-    fn in_window(&self, place: Place) -> Option<Result<Bytes, Trouble>> {
+    fn in_window(&self, place: &Place) -> Option<Result<Bytes, Trouble>> {
         let window = self.window.as_ref().filter(|window| window.segment == place.segment)?;
         let at = place.offset.checked_sub(window.start)? as usize;
-        let bytes = window.bytes.get(at..)?;
-        let (kind, body) = Cursor(bytes).record()?;
+        let (kind, body) = Cursor(window.bytes.get(at..)?).record()?;
         let intact = format::is_intact(kind, body);
         Some(if intact { Ok(window.bytes.slice_ref(body)) } else { Err(Trouble::Damaged) })
     }
@@ -349,17 +367,7 @@ fn whole_length(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-fn unwritten(index: &Index, place: Place) -> Option<Bytes> {
-    let mut chunks = index.chunks.iter().filter(|chunk| chunk.segment == place.segment);
-    let chunk = chunks.find(|chunk| {
-        let end = u64::from(chunk.start) + chunk.bytes.len() as u64;
-        chunk.start <= place.offset && u64::from(place.offset) < end
-    })?;
-    let (_, body) = Cursor(&chunk.bytes[(place.offset - chunk.start) as usize..]).record()?;
-    Some(Bytes::copy_from_slice(body))
-}
-
-fn trouble(place: Place, source: std::io::Error) -> Trouble {
+fn trouble(place: &Place, source: std::io::Error) -> Trouble {
     if source.kind() == std::io::ErrorKind::NotFound {
         return Trouble::Gone;
     }

@@ -350,8 +350,11 @@ fn state(index: &mut Index, queue: u64, segment: u32) -> Option<Record<'static>>
     if known.state.is_some_and(|(at, _)| at > segment) {
         return None;
     }
-    // Only an older segment may hold entries that this one speaks of as dead.
-    let state = known.to_state(index.is_remembered(known.born, segment));
+    // What is dead has to be told only while another segment may hold it; this state then speaks
+    // for all of them.
+    let head = index.segments.last_key_value().map_or(segment, |(head, _)| *head);
+    let others = index.segments.range(known.born.min(head)..head);
+    let state = known.to_state(others.into_iter().any(|(other, _)| *other != segment));
     Some(Record::State { queue, state })
 }
 

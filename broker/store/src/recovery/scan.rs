@@ -106,6 +106,9 @@ pub(super) struct Scan {
     items: VecDeque<Item>,
     /// Unreadable since the last batch.
     regions: Vec<Region>,
+    /// Empty since the last batch. The log fills segments in order: one that is passed over was not
+    /// empty when the next was begun.
+    empty: Option<u32>,
     lost: Vec<Lost>,
     /// Bad records in whole batches: this program's mistake or that of an older one.
     unreadable: Vec<Region>,
@@ -127,6 +130,7 @@ impl Scan {
             durable: 0,
             items: VecDeque::new(),
             regions: Vec::new(),
+            empty: None,
             lost: Vec::new(),
             unreadable: Vec::new(),
             used: BTreeMap::new(),
@@ -146,6 +150,9 @@ impl Scan {
         };
         let length = content.len() as u64;
         self.found.push(FoundSegment { number, length, end: end as u64, header });
+        if end <= HEADER {
+            self.empty = self.empty.or(Some(number));
+        }
         if !header && end > 0 {
             let bytes = end.min(HEADER) as u64;
             let what = "a damaged segment header";
@@ -188,8 +195,18 @@ impl Scan {
         let (first, last) = (self.last + 1, batch.lsn - 1);
         // Between segments that do not follow each other others may have been compacted away.
         let adjacent = self.last > 0 && batch.segment - self.last_segment <= 1;
-        if first <= last && (adjacent || !regions.is_empty()) {
-            let regions = if regions.is_empty() { vec![self.behind_last()] } else { regions };
+        let empty = self.empty.take().map(|segment| Region {
+            segment,
+            offset: HEADER as u64,
+            bytes: 0,
+            what: "an empty segment amid others",
+        });
+        if first <= last && (adjacent || empty.is_some() || !regions.is_empty()) {
+            let regions = match (regions.is_empty(), empty) {
+                (true, Some(empty)) => vec![empty],
+                (true, None) => vec![self.behind_last()],
+                (false, _) => regions,
+            };
             self.items.push_back(Item::Gap { first, last: Some(last), regions });
         } else if regions.iter().any(|region| region.offset == 0) {
             // Nothing is missing but the header of the segment.
