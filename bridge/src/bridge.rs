@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use midge_codec::{ReasonCode, Text};
-use midge_config::ClientProperties;
+use midge_config::{ClientProperties, ConnectorKind};
 use midge_core::{Client, Offer, ShardId, Tap, TapId, Ticket};
 
 use crate::health::{ConnectorStatus, Health, Kind};
 use crate::host::Host;
 use crate::kafka::{self, Consumer, Producer};
+use crate::marks::{self, Marks};
 use crate::settings::{BridgeError, Compiled, Settings, compile};
-use crate::sink::Sink;
+use crate::sink::{Marking, Sink};
 use crate::source::Source;
+use crate::spool::Spool;
+use crate::storage::{Queues, Storage, transaction};
 
 /// The running bridge: one thread a producer (shared by connectors with equal properties), one
 /// thread a sink connector.
@@ -33,22 +36,35 @@ impl Bridge {
     /// never work are, all of them at once, and then nothing runs.
     // By value: what holds secrets should not be kept longer than this.
     #[allow(clippy::needless_pass_by_value)]
-    pub fn start(settings: Settings, host: Arc<dyn Host>) -> Result<Bridge, Vec<BridgeError>> {
+    ///
+    /// With a storage sources have spools, which go on where the last process ended, and sinks
+    /// deliver nothing twice after a crash. It has to outlive the bridge's shutdown.
+    pub fn start(
+        settings: Settings,
+        host: Arc<dyn Host>,
+        storage: Option<Storage>,
+    ) -> Result<Bridge, Vec<BridgeError>> {
+        let errors = Bridge::check(&settings);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
         let mut start = Start {
             settings: &settings,
             groups: Vec::new(),
             consumers: Vec::new(),
-            errors: Vec::new(),
+            errors,
+            queues: storage.as_ref().map(|storage| Queues::new(&storage.kept)),
+            storage,
         };
-        start.errors = Bridge::check(&settings);
-        if !start.errors.is_empty() {
-            return Err(start.errors);
-        }
+        start.forget_orphaned_marks();
         let mut connectors = Vec::new();
         for index in 0..settings.connectors.len() {
             connectors.extend(start.connector(index, &host));
         }
-        let producers = start.producers(&host);
+        if let Some(queues) = &start.queues {
+            queues.warn_of_orphans();
+        }
+        let producers = start.producers();
         // From here on a failure stops what has been started: dropping a bridge does that.
         let Start { consumers, errors, .. } = start;
         let bridge = Bridge { connectors, producers, consumers, host };
@@ -85,7 +101,7 @@ impl Bridge {
             let run = std::iter::from_fn(|| offers.next_if(|offer| offer.tap == tap));
             match self.connectors.get(tap.0 as usize) {
                 Some(Running::Source { source, producer }) => {
-                    source.push(shard, run, &mut refused);
+                    source.push(shard, run);
                     self.producers[*producer].wake();
                 }
                 // A tap of an older generation: nobody takes the message any more.
@@ -136,7 +152,11 @@ impl Bridge {
         }
         for connector in &self.connectors {
             match connector {
-                Running::Source { source, .. } => source.health.stop(),
+                Running::Source { source, .. } => {
+                    // A producer that was left behind has not done it.
+                    source.close();
+                    source.health.stop();
+                }
                 Running::Sink(sink) => sink.health.stop(),
             }
         }
@@ -150,6 +170,8 @@ struct Start<'a> {
     groups: Vec<Group>,
     consumers: Vec<Consumer>,
     errors: Vec<BridgeError>,
+    storage: Option<Storage>,
+    queues: Option<Queues>,
 }
 
 struct Group {
@@ -159,6 +181,18 @@ struct Group {
 }
 
 impl Start<'_> {
+    fn forget_orphaned_marks(&self) {
+        let Some(storage) = &self.storage else { return };
+        let connectors = self.settings.connectors.iter();
+        let sinks = connectors.filter(|one| matches!(one.kind, ConnectorKind::Sink(_)));
+        let sinks = sinks.map(|sink| sink.name.as_bytes()).collect();
+        let orphans = marks::orphans(&storage.kept, &sinks);
+        if !orphans.is_empty() {
+            let submitter = storage.store.submitter(Box::new(|_| {}));
+            submitter.submit(vec![transaction(orphans)]);
+        }
+    }
+
     fn connector(&mut self, index: usize, host: &Arc<dyn Host>) -> Option<Running> {
         let connector = &self.settings.connectors[index];
         let compiled = compile(connector, &mut self.errors)?;
@@ -175,11 +209,15 @@ impl Start<'_> {
         let properties = self.settings.kafka.client.overridden(&connector.overrides);
         let host = Arc::clone(host);
         match compiled {
-            Compiled::Source { rule, filters, limits, waits } => {
+            Compiled::Source { rule, filters, limits, waits, generation } => {
                 let (id, name) = (TapId(index as u32), rule.name().clone());
                 let tap = Tap { id, name, filters, waits, reader: client };
                 let health = Health::new(&connector.name, Kind::Source);
-                let source = Arc::new(Source::new(rule, tap, health, limits, host));
+                let queue = self.queues.as_mut();
+                let queue = queue.map(|queues| queues.take(&connector.name, generation));
+                let store = self.storage.as_ref().map(|storage| &storage.store);
+                let spool = Spool::new(limits, queue);
+                let source = Source::new(rule, tap, health, spool, store, host);
                 let group = self.groups.iter().position(|group| group.properties == properties);
                 let producer = group.unwrap_or_else(|| {
                     self.groups.push(Group { properties, first: index, sources: Vec::new() });
@@ -190,7 +228,12 @@ impl Start<'_> {
             }
             Compiled::Sink { rule, plan } => {
                 let health = Health::new(&connector.name, Kind::Sink);
-                let sink = Arc::new(Sink::new(index as u32, rule, plan, client, health, host));
+                let marking = self.storage.as_ref().map(|storage| Marking {
+                    marks: Marks::new(&connector.name, &storage.kept),
+                    submitter: storage.store.submitter(Box::new(|_| {})),
+                });
+                let owner = index as u32;
+                let sink = Arc::new(Sink::new(owner, rule, plan, client, health, host, marking));
                 let oauth = self.settings.kafka.oauth.as_ref();
                 let observer = self.settings.observer.clone();
                 match Consumer::start(Arc::clone(&sink), &properties, oauth, observer) {
@@ -202,12 +245,12 @@ impl Start<'_> {
         }
     }
 
-    fn producers(&mut self, host: &Arc<dyn Host>) -> Vec<Producer> {
+    fn producers(&mut self) -> Vec<Producer> {
         let mut producers = Vec::new();
         for Group { properties, first, sources } in self.groups.drain(..) {
             let oauth = self.settings.kafka.oauth.as_ref();
             let observer = self.settings.observer.clone();
-            match Producer::start(sources, &properties, oauth, Arc::clone(host), observer) {
+            match Producer::start(sources, &properties, oauth, observer) {
                 Ok(producer) => producers.push(producer),
                 Err(error) => {
                     let connector = &self.settings.connectors[first];

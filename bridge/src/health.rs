@@ -9,7 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge};
-use tracing::{info, warn};
+use tracing::{debug, error, info, warn};
+
+use crate::spool::{Drop, Notice};
 
 /// How often refused messages are logged at most.
 const REFUSED_EVERY: Duration = Duration::from_secs(60);
@@ -57,6 +59,14 @@ pub struct ConnectorStatus {
     pub log_depth: usize,
     /// Bytes of them (source).
     pub log_bytes: usize,
+    /// Whether messages go to the disk, since Kafka does not keep up (source).
+    pub spooling: bool,
+    /// Messages dropped at the bounds of the spool (source).
+    pub dropped: u64,
+    /// Messages of the spool that the disk has damaged (source).
+    pub lost: u64,
+    /// Why the store takes nothing, while it does not (source).
+    pub store: Option<String>,
 }
 
 impl fmt::Display for Kind {
@@ -95,11 +105,16 @@ struct Counts {
     records_out: AtomicU64,
     bytes_out: AtomicU64,
     errors: AtomicU64,
+    dropped: AtomicU64,
+    lost: AtomicU64,
     metric_in: Counter,
     metric_out: Counter,
     metric_bytes: Counter,
     metric_errors: Counter,
     metric_depth: Gauge,
+    metric_spooling: Gauge,
+    metric_dropped: Counter,
+    metric_lost: Counter,
 }
 
 #[derive(Default)]
@@ -109,6 +124,12 @@ struct Words {
     refused: Option<(Instant, u64)>,
     /// What was last logged as trouble; cleared when things go well.
     trouble: Option<String>,
+    /// When it was last said that messages go to the disk.
+    spilled: Option<Instant>,
+    /// When drops were last logged, and how many have come since.
+    dropped: Option<(Instant, u64)>,
+    /// Why the store takes nothing.
+    store: Option<String>,
 }
 
 impl Health {
@@ -120,10 +141,15 @@ impl Health {
             metric_bytes: metrics::counter!("midge_bridge_bytes_out_total", &labels),
             metric_errors: metrics::counter!("midge_bridge_errors_total", &labels),
             metric_depth: metrics::gauge!("midge_bridge_log_depth", &labels),
+            metric_spooling: metrics::gauge!("midge_bridge_spooling", &labels),
+            metric_dropped: metrics::counter!("midge_bridge_dropped_total", &labels),
+            metric_lost: metrics::counter!("midge_bridge_lost_total", &labels),
             records_in: AtomicU64::new(0),
             records_out: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
         };
         Health {
             name: name.to_owned(),
@@ -159,9 +185,91 @@ impl Health {
         self.back();
     }
 
-    /// How many messages wait.
-    pub(crate) fn depth(&self, depth: usize) {
+    /// How many messages wait, and whether new ones go to the disk.
+    pub(crate) fn depth(&self, depth: u64, spooling: bool) {
         self.counts.metric_depth.set(depth as f64);
+        self.counts.metric_spooling.set(if spooling { 1.0 } else { 0.0 });
+    }
+
+    /// Something has happened in the log.
+    pub(crate) fn notice(&self, notice: Notice) {
+        let connector = &self.name;
+        match notice {
+            Notice::Spilled { messages, bytes } => {
+                let now = Instant::now();
+                let said = self.words().spilled.replace(now);
+                if said.is_some_and(|said| now.duration_since(said) < REFUSED_EVERY) {
+                    debug!(connector, messages, bytes, "messages go to the disk again");
+                } else {
+                    warn!(
+                        connector,
+                        messages, bytes, "kafka does not keep up, messages go to the disk"
+                    );
+                }
+            }
+            Notice::CaughtUp => debug!(connector, "kafka has caught up, messages stay in memory"),
+            Notice::Dropped(why, count) => self.dropped(why, count),
+            Notice::Full(true) => warn!(connector, "the spool has reached spool_max_bytes"),
+            Notice::Full(false) => info!(connector, "the spool has room again"),
+            Notice::Lost(count) => {
+                self.counts.lost.fetch_add(count, Ordering::Relaxed);
+                self.counts.metric_lost.increment(count);
+                self.count_error();
+                self.words().last_error =
+                    Some(format!("{count} messages of the spool are damaged"));
+                error!(connector, messages = count, "messages of the spool are damaged, and lost");
+            }
+            Notice::OtherGeneration => {
+                info!(connector, "messages of the spool are older than the rule, which is applied");
+            }
+            Notice::LoadFailed => self.trouble("the spool cannot be read, trying again"),
+        }
+    }
+
+    fn dropped(&self, why: Drop, count: u64) {
+        self.counts.dropped.fetch_add(count, Ordering::Relaxed);
+        self.counts.metric_dropped.increment(count);
+        let now = Instant::now();
+        let mut words = self.words();
+        match &mut words.dropped {
+            Some((since, more)) if now.duration_since(*since) < REFUSED_EVERY => *more += count,
+            dropped => {
+                let more = dropped.replace((now, 0)).map_or(0, |(_, more)| more);
+                drop(words);
+                let reason = match why {
+                    Drop::Newest | Drop::Oldest => "spool_max_bytes",
+                    Drop::Aged => "spool_max_age",
+                };
+                let (connector, messages) = (&self.name, count + more);
+                warn!(connector, messages, reason, policy = ?why, "messages dropped");
+            }
+        }
+    }
+
+    /// How the store is.
+    pub(crate) fn store(&self, state: &midge_store::State) {
+        let connector = &self.name;
+        let why = (*state != midge_store::State::Healthy).then(|| state.to_string());
+        let mut words = self.words();
+        if words.store == why {
+            return;
+        }
+        words.store.clone_from(&why);
+        if why.is_some() {
+            words.last_error.clone_from(&why);
+        }
+        drop(words);
+        match (state, why) {
+            (_, None) => info!(connector, "the store takes messages again"),
+            (midge_store::State::Failed { .. }, Some(error)) => {
+                self.count_error();
+                error!(connector, error, "the store has failed: messages wait in memory alone");
+            }
+            (_, Some(error)) => {
+                self.count_error();
+                warn!(connector, error, "the store takes nothing: messages wait in memory alone");
+            }
+        }
     }
 
     /// A message or record was refused for good; `of` says which.
@@ -220,7 +328,12 @@ impl Health {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn status(&self, log_depth: usize, log_bytes: usize) -> ConnectorStatus {
+    pub(crate) fn status(
+        &self,
+        log_depth: usize,
+        log_bytes: usize,
+        spooling: bool,
+    ) -> ConnectorStatus {
         let state = if self.stopped.load(Ordering::Relaxed) {
             State::Stopped
         } else if self.is_away() {
@@ -228,6 +341,7 @@ impl Health {
         } else {
             State::Running
         };
+        let words = self.words();
         ConnectorStatus {
             name: self.name.clone(),
             kind: self.kind,
@@ -236,9 +350,13 @@ impl Health {
             records_out: self.counts.records_out.load(Ordering::Relaxed),
             bytes_out: self.counts.bytes_out.load(Ordering::Relaxed),
             errors: self.counts.errors.load(Ordering::Relaxed),
-            last_error: self.words().last_error.clone(),
+            last_error: words.last_error.clone(),
             log_depth,
             log_bytes,
+            spooling,
+            dropped: self.counts.dropped.load(Ordering::Relaxed),
+            lost: self.counts.lost.load(Ordering::Relaxed),
+            store: words.store.clone(),
         }
     }
 

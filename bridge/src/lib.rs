@@ -1,7 +1,8 @@
 //! The Kafka bridge: connectors that run inside the broker's process.
 //!
 //! A *source* connector taps the broker's routing: each [`midge_core::Offer`] goes into the
-//! ordered log of its connector, and a producer is the cursor on that log. A *sink* connector reads
+//! ordered log of its connector, in memory or on disk ([`spool`]), and a producer is the cursor on
+//! that log. A *sink* connector reads
 //! a consumer group's share of its topics and injects each record as a publish.
 //!
 //! Invariants. An entry leaves the log only when Kafka has acknowledged its record, or when it was
@@ -17,15 +18,18 @@ pub mod dev;
 mod health;
 mod host;
 mod kafka;
-mod log;
+mod marks;
 mod observer;
 mod offsets;
 mod settings;
 mod sink;
 mod source;
+pub mod spool;
+mod storage;
 
 pub use bridge::Bridge;
 pub use health::{ConnectorStatus, Kind, State};
 pub use host::Host;
 pub use observer::{Event, Observer};
 pub use settings::{BridgeError, Settings};
+pub use storage::{Kept, MARK, STATE, Storage};

@@ -14,12 +14,13 @@ pub(crate) struct Offsets {
     next_ticket: u64,
 }
 
+/// A record that is under way.
 #[derive(Debug)]
-struct Taken {
-    topic: Arc<str>,
-    partition: i32,
-    offset: i64,
-    bytes: usize,
+pub(crate) struct Taken {
+    pub(crate) topic: Arc<str>,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) bytes: usize,
 }
 
 #[derive(Debug)]
@@ -54,10 +55,16 @@ impl Offsets {
         self.seen(topic, partition, offset);
     }
 
-    /// A record has been routed or refused: its bytes, unless its partition has been forgotten.
-    pub(crate) fn done(&mut self, ticket: u64) -> Option<usize> {
-        let Taken { topic, partition, offset, bytes } = self.tickets.remove(&ticket)?;
-        self.partition(&topic, partition)?.under_way.remove(&offset).then_some(bytes)
+    /// A record has been routed or refused: which, unless its partition has been forgotten.
+    pub(crate) fn done(&mut self, ticket: u64) -> Option<Taken> {
+        let taken = self.tickets.remove(&ticket)?;
+        let partition = self.partition(&taken.topic, taken.partition)?;
+        partition.under_way.remove(&taken.offset).then_some(taken)
+    }
+
+    /// Whether nothing of a partition has been seen in this assignment.
+    pub(crate) fn is_new(&self, topic: &str, partition: i32) -> bool {
+        self.partitions.get(topic).is_none_or(|all| !all.contains_key(&partition))
     }
 
     /// How many records are under way.
@@ -132,6 +139,10 @@ impl Offsets {
 mod tests {
     use super::*;
 
+    fn done(offsets: &mut Offsets, ticket: u64) -> Option<usize> {
+        offsets.done(ticket).map(|taken| taken.bytes)
+    }
+
     fn committable(offsets: &Offsets) -> Vec<(i32, i64)> {
         offsets.committable().into_iter().map(|(_, partition, low)| (partition, low)).collect()
     }
@@ -141,14 +152,14 @@ mod tests {
         let mut offsets = Offsets::default();
         let tickets: Vec<u64> = (10..14).map(|offset| offsets.taken("t", 0, offset, 1)).collect();
         assert_eq!(committable(&offsets), []);
-        assert_eq!(offsets.done(tickets[1]), Some(1));
+        assert_eq!(done(&mut offsets, tickets[1]), Some(1));
         assert_eq!(committable(&offsets), [], "10 is still under way");
-        assert_eq!(offsets.done(tickets[0]), Some(1));
+        assert_eq!(done(&mut offsets, tickets[0]), Some(1));
         assert_eq!(committable(&offsets), [(0, 12)]);
         offsets.told("t", 0, 12);
         assert_eq!(committable(&offsets), [], "told once");
-        assert_eq!(offsets.done(tickets[3]), Some(1));
-        assert_eq!(offsets.done(tickets[2]), Some(1));
+        assert_eq!(done(&mut offsets, tickets[3]), Some(1));
+        assert_eq!(done(&mut offsets, tickets[2]), Some(1));
         assert_eq!(committable(&offsets), [(0, 14)]);
         assert_eq!(offsets.under_way(), 0);
     }
@@ -160,7 +171,7 @@ mod tests {
         let ticket = offsets.taken("t", 0, 6, 1);
         offsets.passed("t", 0, 7);
         assert_eq!(committable(&offsets), [(0, 6)]);
-        assert_eq!(offsets.done(ticket), Some(1));
+        assert_eq!(done(&mut offsets, ticket), Some(1));
         assert_eq!(committable(&offsets), [(0, 8)]);
     }
 
@@ -170,12 +181,12 @@ mod tests {
         let gone = offsets.taken("t", 0, 1, 1);
         let kept = offsets.taken("t", 1, 1, 1);
         offsets.forget("t", 0);
-        assert_eq!(offsets.done(gone), None);
-        assert_eq!(offsets.done(kept), Some(1));
+        assert_eq!(done(&mut offsets, gone), None);
+        assert_eq!(done(&mut offsets, kept), Some(1));
         assert_eq!(committable(&offsets), [(1, 2)]);
         // Assigned again, from an earlier offset: the old assignment does not shine through.
         let again = offsets.taken("t", 0, 0, 1);
-        assert_eq!(offsets.done(again), Some(1));
+        assert_eq!(done(&mut offsets, again), Some(1));
         assert_eq!(committable(&offsets), [(0, 1), (1, 2)]);
     }
 }

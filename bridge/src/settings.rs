@@ -3,11 +3,15 @@
 //! Everything that can be wrong without asking Kafka is found here or when the clients are made,
 //! all mistakes at once, each with its connector and where that was defined.
 
+use bytes::Bytes;
 use midge_codec::{QoS, Text, TopicFilter};
-use midge_config::{Ack, Config, Connector, ConnectorKind, Kafka, OffsetReset, Origin, Tombstones};
+use midge_config::{
+    Ack, Config, Connector, ConnectorKind, Kafka, OffsetReset, Origin, SourceConnector, Tombstones,
+};
 use midge_rules::{SinkRule, SourceRule, Tombstone};
 
 use crate::observer::Observer;
+use crate::spool::Limits;
 
 /// What the bridge is told. It has no `Debug` because it holds secrets.
 #[derive(Clone)]
@@ -54,8 +58,18 @@ impl BridgeError {
 
 /// The rule of one connector, compiled.
 pub(crate) enum Compiled {
-    Source { rule: SourceRule, filters: Vec<TopicFilter>, limits: (usize, usize), waits: bool },
-    Sink { rule: SinkRule, plan: SinkPlan },
+    Source {
+        rule: SourceRule,
+        filters: Vec<TopicFilter>,
+        limits: Limits,
+        waits: bool,
+        /// Tells this definition of the rule from others.
+        generation: Bytes,
+    },
+    Sink {
+        rule: SinkRule,
+        plan: SinkPlan,
+    },
 }
 
 /// How a sink connector reads.
@@ -93,8 +107,9 @@ pub(crate) fn compile(connector: &Connector, errors: &mut Vec<BridgeError>) -> O
             rule.map(|rule| Compiled::Source {
                 rule,
                 filters,
-                limits: (source.buffer_messages, source.buffer_bytes),
+                limits: Limits::of(source),
                 waits: source.ack != Ack::None,
+                generation: generation(source),
             })
         }
         ConnectorKind::Sink(sink) => {
@@ -123,4 +138,15 @@ pub(crate) fn compile(connector: &Connector, errors: &mut Vec<BridgeError>) -> O
         }
     };
     compiled.filter(|_| errors.len() == before)
+}
+
+/// A few bytes that tell what a rule makes of a message from what another one makes of it.
+fn generation(source: &SourceConnector) -> Bytes {
+    let headers = if source.headers { "1" } else { "0" };
+    // FNV-1a: it has to be the same in every run.
+    let hash = [source.kafka_topic.as_str(), &source.key, headers]
+        .iter()
+        .flat_map(|part| part.bytes().chain([0xff]))
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    Bytes::copy_from_slice(&hash.to_be_bytes())
 }

@@ -6,14 +6,18 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use midge_codec::ReasonCode;
-use midge_core::{Client, Inject, Ticket};
+use bytes::Bytes;
+use midge_codec::{QoS, ReasonCode};
+use midge_core::{Client, Inject, Operation, Ticket};
 use midge_rules::{Publish, SinkRule};
+use midge_store::Submitter;
 
 use crate::health::{ConnectorStatus, Health};
 use crate::host::Host;
+use crate::marks::Marks;
 use crate::offsets::Offsets;
 use crate::settings::SinkPlan;
+use crate::storage::transaction;
 
 pub(crate) struct Sink {
     /// Tells its tickets from those of other sinks.
@@ -25,6 +29,21 @@ pub(crate) struct Sink {
     pub(crate) host: Arc<dyn Host>,
     offsets: Mutex<Offsets>,
     fewer: Condvar,
+    marks: Option<Mutex<Marking>>,
+}
+
+/// The marks of a sink with a store.
+pub(crate) struct Marking {
+    pub(crate) marks: Marks,
+    pub(crate) submitter: Submitter,
+}
+
+impl Marking {
+    fn forget(&mut self, operations: Vec<Operation>) {
+        if !operations.is_empty() {
+            self.submitter.submit(vec![transaction(operations)]);
+        }
+    }
 }
 
 impl Sink {
@@ -35,6 +54,7 @@ impl Sink {
         client: Option<Arc<Client>>,
         health: Health,
         host: Arc<dyn Host>,
+        marking: Option<Marking>,
     ) -> Sink {
         Sink {
             owner,
@@ -45,7 +65,40 @@ impl Sink {
             host,
             offsets: Mutex::default(),
             fewer: Condvar::new(),
+            marks: marking.map(Mutex::new),
         }
+    }
+
+    fn marking(&self) -> Option<MutexGuard<'_, Marking>> {
+        let marks = self.marks.as_ref()?;
+        Some(marks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether a record has been delivered here before Kafka was told.
+    pub(crate) fn was_delivered(&self, topic: &str, partition: i32, offset: i64) -> bool {
+        let Some(mut marking) = self.marking() else { return false };
+        if self.offsets().is_new(topic, partition) {
+            // An assignment begins: Kafka has been told of all below.
+            let passed = marking.marks.passed(topic, partition, offset);
+            marking.forget(passed);
+        }
+        marking.marks.contains(topic, partition, offset)
+    }
+
+    /// Kafka has been told what is done with.
+    pub(crate) fn told(&self, topic: &str, partition: i32, offset: i64) {
+        self.offsets().told(topic, partition, offset);
+        if let Some(mut marking) = self.marking() {
+            let passed = marking.marks.passed(topic, partition, offset);
+            marking.forget(passed);
+        }
+    }
+
+    /// The mark that a record's message is to be stored with. What is published with QoS 0 waits for
+    /// no disk and has none.
+    pub(crate) fn mark(&self, topic: &str, partition: i32, offset: i64, qos: QoS) -> Option<Bytes> {
+        let marking = self.marking().filter(|_| qos > QoS::AtMostOnce)?;
+        marking.marks.key(topic, partition, offset)
     }
 
     pub(crate) fn offsets(&self) -> MutexGuard<'_, Offsets> {
@@ -53,7 +106,7 @@ impl Sink {
     }
 
     /// Hands a publish to the host; its record is under way until [`Sink::injected`].
-    pub(crate) fn inject(&self, ticket: u64, publish: Publish) {
+    pub(crate) fn inject(&self, ticket: u64, publish: Publish, mark: Option<Bytes>) {
         self.host.inject(Box::new(Inject {
             ticket: Some(Ticket { owner: self.owner, number: ticket }),
             client: self.client.clone(),
@@ -63,17 +116,24 @@ impl Sink {
             retain: publish.retain,
             properties: publish.properties,
             trail: publish.trail,
+            mark,
         }));
     }
 
     /// A publish has been routed, or refused for good: either way its record is done with.
     pub(crate) fn injected(&self, ticket: u64, reason: ReasonCode) {
-        let done = self.offsets().done(ticket);
-        self.fewer.notify_all();
         if reason.is_error() {
             self.health.refused(&"a record", &format_args!("its publish was refused: {reason}"));
-        } else if let Some(bytes) = done {
-            self.health.went(1, bytes as u64);
+        }
+        // Before its offset may be committed: what a commit passes has to be known by then.
+        let marking = self.marking().filter(|_| reason == ReasonCode::Success);
+        let done = self.offsets().done(ticket);
+        if let (Some(mut marking), Some(taken)) = (marking, &done) {
+            marking.marks.insert(&taken.topic, taken.partition, taken.offset);
+        }
+        self.fewer.notify_all();
+        if let Some(taken) = done.filter(|_| !reason.is_error()) {
+            self.health.went(1, taken.bytes as u64);
         }
     }
 
@@ -92,6 +152,6 @@ impl Sink {
     }
 
     pub(crate) fn status(&self) -> ConnectorStatus {
-        self.health.status(self.offsets().under_way(), 0)
+        self.health.status(self.offsets().under_way(), 0, false)
     }
 }

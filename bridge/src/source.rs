@@ -1,105 +1,227 @@
-//! A source connector: its rule, its tap and its ordered log, shared by shards and producer.
+//! A source connector: its rule, its tap and its log, shared by shards, store and producer.
 //!
-//! The log's lock is held for pushes and for batches of takes and finishes, never while a record is
-//! made or sent.
+//! The log's lock is held for batches of offers, takes and reports, never while a record is made or
+//! sent. What the log asks for is done under it, so that it is done in order: nothing of that waits
+//! for a disk or for another thread.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread::Thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use midge_codec::{ReasonCode, Text};
-use midge_core::{DutyId, Message, Offer, ShardId, Tap, TapId};
+use midge_core::{DutyId, Message, Now, Offer, ShardId, StoredEntry, Tap, TapId};
 use midge_rules::SourceRule;
+use midge_store::{Store, Submitter};
+use tracing::debug;
 
 use crate::health::{ConnectorStatus, Health};
 use crate::host::Host;
-use crate::log::Log;
+use crate::spool::{Loaded, Output, Spool};
+use crate::storage::transaction;
 
 pub(crate) struct Source {
     pub(crate) rule: SourceRule,
     pub(crate) tap: Tap,
     pub(crate) health: Health,
-    log: Mutex<Log<Waiting>>,
+    log: Mutex<Log>,
     host: Arc<dyn Host>,
+    /// The producer's thread, once it runs.
+    producer: OnceLock<Thread>,
 }
 
-/// A message that waits for Kafka.
-#[derive(Clone)]
-pub(crate) struct Waiting {
-    pub(crate) message: Arc<Message>,
-    pub(crate) duty: Option<(ShardId, DutyId)>,
+/// The log with what carries its wishes out.
+pub(crate) struct Log {
+    pub(crate) spool: Spool,
+    store: Option<(Store, Submitter)>,
+    duties: Vec<(ShardId, DutyId, ReasonCode)>,
+    /// Nobody is told anything any more.
+    closed: bool,
 }
 
 /// What keeps a message out of the log.
 const LOG_FULL: &str = "the log is far beyond its limits, since kafka is slow or away";
+
+/// The present.
+pub(crate) fn now() -> Now {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let unix_millis = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
+    Now { instant: Instant::now(), unix_millis }
+}
 
 impl Source {
     pub(crate) fn new(
         rule: SourceRule,
         tap: Tap,
         health: Health,
-        (messages, bytes): (usize, usize),
+        spool: Spool,
+        store: Option<&Store>,
         host: Arc<dyn Host>,
-    ) -> Source {
-        Source { rule, tap, health, log: Mutex::new(Log::new(messages, bytes)), host }
+    ) -> Arc<Source> {
+        let log = Log { spool, store: None, duties: Vec::new(), closed: false };
+        let log = Mutex::new(log);
+        let source = Source { rule, tap, health, log, host, producer: OnceLock::new() };
+        let source = Arc::new(source);
+        if let Some(store) = store {
+            source.attach(store);
+        }
+        source
+    }
+
+    /// Connects the log with the store, whose threads call back.
+    fn attach(self: &Arc<Source>, store: &Store) {
+        let weak = Arc::downgrade(self);
+        let durable = move |number| {
+            if let Some(source) = weak.upgrade() {
+                source.with(|spool, _| spool.durable(number));
+            }
+        };
+        let submitter = store.submitter(Box::new(durable));
+        self.log().store = Some((store.clone(), submitter));
+        let weak = Arc::downgrade(self);
+        store.on_state(Box::new(move |state| {
+            if let Some(source) = weak.upgrade() {
+                let usable = *state == midge_store::State::Healthy;
+                source.health.store(state);
+                source.with(|spool, _| spool.store_usable(usable));
+            }
+        }));
+    }
+
+    /// The thread that is to be woken when there is something to be produced.
+    pub(crate) fn produced_by(&self, thread: Thread) {
+        // A source has one producer for life.
+        let _ = self.producer.set(thread);
     }
 
     pub(crate) fn id(&self) -> TapId {
         self.tap.id
     }
 
-    pub(crate) fn log(&self) -> MutexGuard<'_, Log<Waiting>> {
+    pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends messages of one shard in their order; refused duties go to `refused`.
-    pub(crate) fn push(
-        &self,
-        shard: ShardId,
-        offers: impl Iterator<Item = Offer>,
-        refused: &mut Vec<(ShardId, DutyId, ReasonCode)>,
-    ) {
+    /// Appends messages of one shard in their order.
+    pub(crate) fn push(self: &Arc<Source>, shard: ShardId, offers: impl Iterator<Item = Offer>) {
         let mut came = 0;
-        let mut log = self.log();
-        for offer in offers {
-            came += 1;
-            let bytes = offer.message.bytes();
-            let duty = offer.duty.map(|duty| (shard, duty));
-            if let Err(rejected) = log.push(Waiting { message: offer.message, duty }, bytes) {
-                self.health.refused(&rejected.message.topic, &LOG_FULL);
-                refused.extend(
-                    rejected.duty.map(|(shard, duty)| (shard, duty, ReasonCode::QuotaExceeded)),
-                );
+        self.with(|spool, now| {
+            for offer in offers {
+                came += 1;
+                let duty = offer.duty.map(|duty| (shard, duty));
+                if let Err(rejected) = spool.offer(now, offer.message, duty) {
+                    self.health.refused(&rejected.topic, &LOG_FULL);
+                }
             }
-        }
-        self.press(&mut log);
-        drop(log);
+        });
         self.health.came(came);
     }
 
-    /// Tells the host when back-pressure changes; under the lock, so that the calls keep order.
-    pub(crate) fn press(&self, log: &mut Log<Waiting>) {
-        self.health.depth(log.open());
-        if let Some(full) = log.pressure() {
-            self.host.tap_full(self.id(), full);
+    /// Does something with the log, and what follows from it.
+    pub(crate) fn with<T>(self: &Arc<Source>, act: impl FnOnce(&mut Spool, Now) -> T) -> T {
+        let now = now();
+        let mut log = self.log();
+        let done = act(&mut log.spool, now);
+        log.spool.tick(now);
+        self.carry_out(&mut log);
+        done
+    }
+
+    /// Does what has become due; when something will be.
+    pub(crate) fn look(self: &Arc<Source>, now: Now) -> Option<Instant> {
+        let mut log = self.log();
+        if log.spool.deadline().is_some_and(|due| due <= now.instant) {
+            log.spool.tick(now);
+            self.carry_out(&mut log);
         }
+        log.spool.deadline()
+    }
+
+    /// Does what the log asks for.
+    fn carry_out(self: &Arc<Source>, log: &mut Log) {
+        let mut transactions = Vec::new();
+        while let Some(output) = log.spool.poll() {
+            match output {
+                Output::Commit(operations) => transactions.push(transaction(operations)),
+                Output::Done((shard, duty), reason) => log.duties.push((shard, duty, reason)),
+                _ if log.closed => {}
+                Output::Load { queue, from, below, max_entries, max_bytes } => {
+                    let Some((store, _)) = &log.store else { continue };
+                    let reply = Source::reply(Arc::downgrade(self));
+                    let queue = midge_store::QueueId(queue.0);
+                    store.load(queue, from, below, max_entries, max_bytes, Box::new(reply));
+                }
+                Output::Pressure(full) => self.host.tap_full(self.id(), full),
+                Output::Notice(notice) => self.health.notice(notice),
+            }
+        }
+        if let Some((_, submitter)) = log.store.as_ref().filter(|_| !transactions.is_empty()) {
+            submitter.submit(transactions);
+        }
+        if log.closed {
+            log.duties.clear();
+        } else if !log.duties.is_empty() {
+            self.host.duties_done(&mut log.duties);
+        }
+        self.health.depth(log.spool.open(), log.spool.is_spooling());
+    }
+
+    /// What the store answers a load with, on its own thread.
+    fn reply(
+        source: Weak<Source>,
+    ) -> impl FnOnce(Result<midge_store::Loaded, midge_store::LoadError>) + Send {
+        move |loaded| {
+            let Some(source) = source.upgrade() else { return };
+            let loaded = loaded.inspect_err(|error| {
+                debug!(connector = source.health.name(), error = %error, "a load failed");
+            });
+            let loaded = loaded.ok().map(|loaded| Loaded {
+                entries: loaded.entries.into_iter().map(stored).collect(),
+                end: loaded.end,
+                lost: loaded.lost,
+            });
+            source.with(|spool, now| spool.loaded(now, loaded));
+            if let Some(producer) = source.producer.get() {
+                producer.unpark();
+            }
+        }
+    }
+
+    /// The end is near: what Kafka does not take at once goes to the disk.
+    pub(crate) fn hurry(self: &Arc<Source>, after: Duration) {
+        self.with(|spool, _| spool.hurry(after));
+    }
+
+    /// The last word to the store; nothing comes from the log any more. How many messages are left,
+    /// and whether the disk has them all.
+    pub(crate) fn close(self: &Arc<Source>) -> (u64, bool) {
+        let mut log = self.log();
+        log.spool.flush(now());
+        self.carry_out(&mut log);
+        log.closed = true;
+        (log.spool.open(), log.spool.is_safe())
     }
 
     pub(crate) fn status(&self) -> ConnectorStatus {
         let log = self.log();
-        self.health.status(log.open(), log.bytes())
+        let spool = &log.spool;
+        self.health.status(spool.open() as usize, spool.bytes() as usize, spool.is_spooling())
     }
 }
 
-impl Waiting {
-    /// The message as a rule sees it.
-    pub(crate) fn view(&self) -> midge_rules::Message<'_> {
-        midge_rules::Message {
-            topic: &self.message.topic,
-            client_id: self.message.origin.client_id().map(Text::as_str),
-            username: self.message.origin.username().map(Text::as_str),
-            qos: self.message.qos,
-            retain: self.message.retain,
-            properties: self.message.properties.as_deref(),
-            trail: &self.message.trail,
-        }
+fn stored(entry: midge_store::Entry) -> StoredEntry {
+    let midge_store::Entry { position, tag, entry } = entry;
+    StoredEntry { position, tag, entry }
+}
+
+/// A message as a rule sees it.
+pub(crate) fn view(message: &Message) -> midge_rules::Message<'_> {
+    midge_rules::Message {
+        topic: &message.topic,
+        client_id: message.origin.client_id().map(Text::as_str),
+        username: message.origin.username().map(Text::as_str),
+        qos: message.qos,
+        retain: message.retain,
+        properties: message.properties.as_deref(),
+        trail: &message.trail,
     }
 }

@@ -376,7 +376,7 @@ fn mistakes_are_told_all_at_once_with_connector_and_origin() {
     let mut property = source("property", "t");
     property.overrides.plain.insert("linger.ms".to_owned(), "soon".to_owned());
     let connectors = vec![source("template", "a${b"), source("topic", "a b"), property];
-    let errors = Bridge::start(settings("127.0.0.1:1", connectors), Broker::new())
+    let errors = Bridge::start(settings("127.0.0.1:1", connectors), Broker::new(), None)
         .err()
         .expect("nothing may run");
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();

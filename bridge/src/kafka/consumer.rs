@@ -172,6 +172,13 @@ impl Reader {
         self.sink.health.came(1);
         self.sign_of_life();
         let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        if self.sink.was_delivered(topic, partition, offset) {
+            debug!(
+                connector = self.sink.health.name(),
+                topic, partition, offset, "delivered before"
+            );
+            return self.sink.offsets().passed(topic, partition, offset);
+        }
         let headers: Vec<(&str, Option<&[u8]>)> = message.headers().map_or_else(Vec::new, |all| {
             all.iter().map(|header| (header.key, header.value)).collect()
         });
@@ -196,7 +203,8 @@ impl Reader {
                     });
                 }
                 let ticket = self.sink.offsets().taken(topic, partition, offset, bytes);
-                self.sink.inject(ticket, publish);
+                let mark = self.sink.mark(topic, partition, offset, publish.qos);
+                self.sink.inject(ticket, publish, mark);
             }
             Ok(Outcome::Skip) => self.sink.offsets().passed(topic, partition, offset),
             // The other side of a circle is no mistake of this record: it has been here.

@@ -1,4 +1,4 @@
-//! A producer: the cursor on the logs of the source connectors that share it.
+//! A producer: it takes from the logs of the source connectors that share it, in turn.
 //!
 //! One thread makes records, produces them, and settles what librdkafka reports. Every entry it has
 //! taken and not finished is either inside librdkafka, known by its slot, or behind the cursor, to
@@ -8,14 +8,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use midge_codec::ReasonCode;
 use midge_config::{ClientProperties, Oauth};
-use midge_core::{DutyId, ShardId};
+use midge_core::{Message, Position};
 use midge_rules::RecordBuffer;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer as _, PurgeConfig};
-use tracing::{debug, error};
+use tracing::{debug, error, info};
 
 use super::brokers::Brokers;
 use super::context::Callbacks;
@@ -23,10 +22,9 @@ use super::events::Events;
 use super::properties;
 use super::slots::Slots;
 use super::thread::{Stop, Worker};
-use crate::host::Host;
-use crate::log::Sequence;
 use crate::observer::Observer;
-use crate::source::{Source, Waiting};
+use crate::source::{Source, now};
+use crate::spool::Report;
 
 mod context;
 mod lane;
@@ -46,6 +44,10 @@ use watch::Stall;
 const TURN: usize = 128;
 /// How long the reports of a broken producer are waited for.
 const DRAIN: Duration = Duration::from_secs(1);
+/// How long, at the end, Kafka may leave a message before it goes to the disk.
+const HURRY: Duration = Duration::from_millis(500);
+/// Between two looks at the logs at least.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// How soon a new producer follows one that broke, and how long it takes at most when each breaks
 /// at once.
@@ -61,7 +63,6 @@ impl Producer {
         sources: Vec<Arc<Source>>,
         properties: &ClientProperties,
         oauth: Option<&Oauth>,
-        host: Arc<dyn Host>,
         observer: Option<Observer>,
     ) -> Result<Producer, String> {
         let names: Vec<&str> = sources.iter().map(|source| source.health.name()).collect();
@@ -69,7 +70,11 @@ impl Producer {
         let callbacks = Arc::new(Callbacks::new(&names.join(","), oauth)?);
         let client =
             create(&config, &callbacks).map_err(|error| properties::explain(&error, properties))?;
-        let window = (properties::queue_messages(&config) / sources.len()).max(1);
+        // Each log has its share, so that one dead topic leaves room for the others.
+        let (messages, bytes) = properties::queue(&config);
+        for source in &sources {
+            source.log().spool.share(messages / sources.len(), bytes / sources.len());
+        }
         let brokers = Brokers::of(&config);
         let batch_bytes = properties::batch_bytes(&config);
         let stall = Stall::new(properties::request_timeout(&config));
@@ -78,13 +83,10 @@ impl Producer {
             let mut feeder = Feeder {
                 config,
                 callbacks,
-                host,
                 observer,
                 lanes,
-                window,
                 connected: None,
                 slots: Slots::new(),
-                duties: Vec::new(),
                 pulse: Pulse::new(Instant::now()),
                 backoff: Backoff::new(AGAIN.0, AGAIN.1),
                 stall,
@@ -122,15 +124,10 @@ fn create(
 struct Feeder {
     config: ClientConfig,
     callbacks: Arc<Callbacks>,
-    host: Arc<dyn Host>,
     observer: Option<Observer>,
     lanes: Vec<Lane>,
-    /// Records of one lane inside librdkafka at most, so that one dead topic leaves room for the
-    /// others.
-    window: usize,
     connected: Option<Connected>,
-    slots: Slots<(usize, Sequence)>,
-    duties: Vec<(ShardId, DutyId, ReasonCode)>,
+    slots: Slots<(usize, Position)>,
     pulse: Pulse,
     backoff: Backoff,
     stall: Stall,
@@ -159,6 +156,10 @@ impl Feeder {
     fn run(mut self, stop: &Stop) {
         let mut record = RecordBuffer::default();
         let mut batch = Vec::with_capacity(TURN);
+        let mut hurried = false;
+        for lane in &self.lanes {
+            lane.source.produced_by(std::thread::current());
+        }
         loop {
             self.poll();
             self.settle();
@@ -166,36 +167,44 @@ impl Feeder {
             self.judge(now);
             if stop.deadline().is_none() {
                 self.rescue(now);
+            } else if !std::mem::replace(&mut hurried, true) {
+                self.lanes.iter().for_each(|lane| lane.source.hurry(HURRY));
             }
+            let due = self.look();
             let mut more = false;
             if self.broken.is_some() {
                 self.disconnect(now);
             } else if self.connected.is_some() {
                 for lane in 0..self.lanes.len() {
-                    more |= self.feed(lane, &mut record, &mut batch);
+                    more |= self.feed(lane, hurried, &mut record, &mut batch);
                 }
             } else if self.backoff.is_over(now) {
                 self.reconnect(now);
                 more = self.connected.is_some();
             }
-            if !self.duties.is_empty() {
-                self.host.duties_done(&mut self.duties);
-            }
-            let waiting: usize = self.lanes.iter().map(|lane| lane.source.log().open()).sum();
             if let Some(deadline) = stop.deadline()
-                && (waiting == 0 || now >= deadline)
+                && (now >= deadline || self.lanes.iter().all(Lane::is_at_rest))
             {
                 self.end();
                 return;
             }
             let idle = self.connected.as_ref().is_none_or(|connected| connected.events.len() == 0);
             if idle && !more && self.broken.is_none() {
-                std::thread::park_timeout(self.pulse.pause(
-                    waiting > 0 || self.connected.is_none(),
+                let waiting = self.lanes.iter().any(|lane| lane.source.log().spool.open() > 0);
+                let pause = self.pulse.pause(
+                    waiting || self.connected.is_none(),
                     stop.deadline().map(|deadline| deadline.saturating_duration_since(now)),
-                ));
+                );
+                let due = due.map(|due| due.saturating_duration_since(Instant::now()).max(LOOK));
+                std::thread::park_timeout(due.map_or(pause, |due| due.min(pause)));
             }
         }
+    }
+
+    /// Does what has become due in the logs; when something will be.
+    fn look(&self) -> Option<Instant> {
+        let now = now();
+        self.lanes.iter().filter_map(|lane| lane.source.look(now)).min()
     }
 
     /// Runs the callbacks of all events that are there.
@@ -206,12 +215,14 @@ impl Feeder {
         }
     }
 
-    /// Produces the next entries of one lane; whether there are more to be produced now.
+    /// Produces the next entries of one lane; whether there are more to be produced now. At the
+    /// `end` a log that is on disk stays there.
     fn feed(
         &mut self,
         lane_index: usize,
+        end: bool,
         record: &mut RecordBuffer,
-        batch: &mut Vec<(Sequence, Waiting)>,
+        batch: &mut Vec<(Position, Arc<Message>)>,
     ) -> bool {
         let Some(connected) = &self.connected else { return false };
         let lane = &mut self.lanes[lane_index];
@@ -219,19 +230,22 @@ impl Feeder {
             return false;
         }
         let source = Arc::clone(&lane.source);
-        let room = TURN.min(self.window.saturating_sub(lane.in_flight));
+        let taken_at = now();
         let mut log = source.log();
-        while batch.len() < room {
-            let Some((sequence, waiting)) = log.take() else { break };
-            batch.push((sequence, waiting.clone()));
+        if end && log.spool.is_spooling() {
+            return false;
+        }
+        while batch.len() < TURN {
+            let Some(entry) = log.spool.take(taken_at) else { break };
+            batch.push(entry);
         }
         drop(log);
         let full = batch.len() == TURN;
         let mut refused = Vec::new();
         let mut stopped_at = None;
-        for (sequence, waiting) in batch.drain(..) {
-            let place = self.slots.insert((lane_index, sequence));
-            match send(&connected.client, &source, &waiting, place, record) {
+        for (position, message) in batch.drain(..) {
+            let place = self.slots.insert((lane_index, position));
+            match send(&connected.client, &source, &message, place, record) {
                 Ok(()) => {
                     if lane.in_flight == 0 {
                         self.pulse.began(Instant::now());
@@ -240,21 +254,21 @@ impl Feeder {
                     continue;
                 }
                 Err(Unsent::Refused(why, reason)) => {
-                    source.health.refused(&waiting.message.topic, &why);
-                    refused.push((sequence, reason));
+                    source.health.refused(&message.topic, &why);
+                    refused.push((position, reason));
                 }
-                Err(Unsent::Full) => stopped_at = Some(sequence),
+                Err(Unsent::Full) => stopped_at = Some(position),
                 Err(Unsent::NoTopic) => match lane.no_topic(Instant::now()) {
                     Some(reason) => {
                         let why = "kafka has no such topic";
-                        source.health.refused(&waiting.message.topic, &why);
-                        refused.push((sequence, reason));
+                        source.health.refused(&message.topic, &why);
+                        refused.push((position, reason));
                     }
-                    None => stopped_at = Some(sequence),
+                    None => stopped_at = Some(position),
                 },
                 Err(Unsent::Broken(why)) => {
                     self.broken = Some(Broken::Lost(why));
-                    stopped_at = Some(sequence);
+                    stopped_at = Some(position);
                 }
             }
             self.slots.remove(place);
@@ -262,18 +276,15 @@ impl Feeder {
                 break;
             }
         }
-        if stopped_at.is_some() || !refused.is_empty() {
-            let mut log = source.log();
-            if let Some(sequence) = stopped_at {
-                log.rewind_to(sequence);
+        // What was taken makes room for more from the disk.
+        source.with(|spool, now| {
+            if let Some(position) = stopped_at {
+                spool.rewind_to(position);
             }
-            for (sequence, reason) in refused {
-                let finished = log.finish(sequence);
-                let duty = finished.and_then(|waiting| waiting.duty);
-                self.duties.extend(duty.map(|(shard, duty)| (shard, duty, reason)));
+            for (position, reason) in refused {
+                spool.report(now, position, Report::Refused(reason));
             }
-            source.press(&mut log);
-        }
+        });
         full && stopped_at.is_none()
     }
 
@@ -324,14 +335,14 @@ impl Feeder {
 
     fn end(&mut self) {
         self.give_up_client();
-        if !self.duties.is_empty() {
-            self.host.duties_done(&mut self.duties);
-        }
         for lane in &self.lanes {
-            let left = lane.source.log().open();
-            if left > 0 {
-                let connector = lane.source.health.name();
-                error!(connector, left, "stopped before kafka acknowledged all records");
+            let connector = lane.source.health.name();
+            match lane.source.close() {
+                (0, _) => {}
+                (left, true) => info!(connector, left, "stopped, the spool keeps what is left"),
+                (left, false) => {
+                    error!(connector, left, "stopped before kafka acknowledged all records");
+                }
             }
         }
     }

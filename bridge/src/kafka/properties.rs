@@ -14,6 +14,10 @@ use rdkafka::error::KafkaError;
 /// Records librdkafka holds at most, over all connectors of a producer.
 const QUEUE_MESSAGES: usize = 100_000;
 
+/// The same in KiB. The log keeps the messages; librdkafka's copies need only keep the connection
+/// busy.
+const QUEUE_KBYTES: usize = 65_536;
+
 /// Milliseconds after which a producer looks at its topics again, which may be many: so soon one
 /// that was made, or a right that was granted, is noticed.
 const PRODUCER_REFRESH: &str = "10000";
@@ -43,8 +47,7 @@ const CA_BUNDLES: &[&str] = &[
 pub(super) fn producer(name: &str, properties: &ClientProperties) -> ClientConfig {
     let mut config = client(name, properties, PRODUCER_REFRESH);
     default(&mut config, "queue.buffering.max.messages", &QUEUE_MESSAGES.to_string());
-    // The log keeps the messages; librdkafka's copies need only keep the connection busy.
-    default(&mut config, "queue.buffering.max.kbytes", "65536");
+    default(&mut config, "queue.buffering.max.kbytes", &QUEUE_KBYTES.to_string());
     // Java's producers put a key into the same partition.
     default(&mut config, "partitioner", "murmur2_random");
     config.set("enable.idempotence", "true");
@@ -66,14 +69,16 @@ pub(super) fn request_timeout(config: &ClientConfig) -> Duration {
     set.and_then(|text| text.parse().ok()).map_or(REQUEST_TIMEOUT, Duration::from_millis)
 }
 
-/// Records a producer of these properties holds at most.
-pub(super) fn queue_messages(config: &ClientConfig) -> usize {
-    let set = config.get("queue.buffering.max.messages").and_then(|text| text.parse().ok());
-    match set {
+/// Records and bytes a producer of these properties holds at most.
+pub(super) fn queue(config: &ClientConfig) -> (usize, usize) {
+    let set = |name| config.get(name).and_then(|text: &str| text.parse::<usize>().ok());
+    let messages = match set("queue.buffering.max.messages") {
         // librdkafka's word for no limit.
         Some(0) | None => QUEUE_MESSAGES,
         Some(messages) => messages,
-    }
+    };
+    let kbytes = set("queue.buffering.max.kbytes").unwrap_or(QUEUE_KBYTES);
+    (messages, kbytes.saturating_mul(1_024))
 }
 
 /// The properties of a consumer of the group `group_id`.

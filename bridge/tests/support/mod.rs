@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use midge_bridge::dev::EmbeddedKafka;
-use midge_bridge::{Bridge, Host, Settings};
+use midge_bridge::{Bridge, Host, Settings, Storage};
 use midge_codec::{QoS, ReasonCode, Text, TopicName};
 use midge_config::{
     Ack, ClientProperties, Connector, ConnectorKind, Kafka, OffsetReset, Origin, SinkConnector,
@@ -94,8 +94,16 @@ impl Broker {
     }
 
     pub fn start(self: &Arc<Broker>, settings: Settings) -> Arc<Bridge> {
+        self.start_with(settings, None)
+    }
+
+    pub fn start_with(
+        self: &Arc<Broker>,
+        settings: Settings,
+        storage: Option<Storage>,
+    ) -> Arc<Bridge> {
         let host: Arc<dyn Host> = self.clone();
-        let bridge = Arc::new(Bridge::start(settings, host).unwrap_or_else(|errors| {
+        let bridge = Arc::new(Bridge::start(settings, host, storage).unwrap_or_else(|errors| {
             panic!("{errors:?}");
         }));
         self.bridge.set(Arc::downgrade(&bridge)).expect("one bridge a broker");

@@ -27,6 +27,15 @@ impl Context {
         Context { callbacks, sink }
     }
 
+    /// Kafka has been told these offsets.
+    fn told(&self, committed: &TopicPartitionList) {
+        for element in committed.elements() {
+            if let Offset::Offset(offset) = element.offset() {
+                self.sink.told(element.topic(), element.partition(), offset);
+            }
+        }
+    }
+
     /// Partitions go to somebody else, who begins where our last commit says.
     fn revoked(&self, consumer: &BaseConsumer<Context>, revoked: &TopicPartitionList) {
         let elements = revoked.elements();
@@ -38,9 +47,11 @@ impl Context {
         });
         // With Kafka away, or the assignment lost already, a commit could only be waited for.
         if list.count() > 0 && !consumer.assignment_lost() && !self.sink.health.is_away() {
-            let committed = consumer.commit(&list, CommitMode::Sync);
-            if let Err(error) = committed {
-                self.sink.health.trouble(&format!("offsets were not committed: {error}"));
+            match consumer.commit(&list, CommitMode::Sync) {
+                Ok(()) => self.told(&list),
+                Err(error) => {
+                    self.sink.health.trouble(&format!("offsets were not committed: {error}"));
+                }
             }
         }
         let mut offsets = self.sink.offsets();
@@ -88,11 +99,6 @@ impl ConsumerContext for Context {
             debug!(connector = self.sink.health.name(), error = %error, "a commit came back");
             return;
         }
-        let mut offsets = self.sink.offsets();
-        for element in committed.elements() {
-            if let Offset::Offset(offset) = element.offset() {
-                offsets.told(element.topic(), element.partition(), offset);
-            }
-        }
+        self.told(committed);
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use midge_codec::ReasonCode;
+use midge_core::Position;
 
-use crate::log::Sequence;
 use crate::source::Source;
 
 /// How long a lane rests whose one Kafka topic does not exist.
@@ -21,7 +21,7 @@ pub(super) struct Lane {
     /// Until when nothing is produced; then everything unfinished is taken again.
     pub(super) rests: Option<Instant>,
     /// The lowest unfinished entry, and since when it is while records are under way.
-    front: Option<(Sequence, Instant)>,
+    front: Option<(Position, Instant)>,
 }
 
 impl Lane {
@@ -42,11 +42,11 @@ impl Lane {
     }
 
     /// What waits longest of what is under way, and since when.
-    pub(super) fn waits(&mut self, now: Instant) -> Option<(Sequence, Instant)> {
-        let front = self.source.log().front().map(|(sequence, _)| sequence);
+    pub(super) fn waits(&mut self, now: Instant) -> Option<(Position, Instant)> {
+        let front = self.source.log().spool.front().map(|(position, _)| position);
         self.front = match (front, self.front) {
             _ if self.in_flight == 0 => None,
-            (Some(front), Some((sequence, since))) if front == sequence => Some((front, since)),
+            (Some(front), Some((position, since))) if front == position => Some((front, since)),
             (front, _) => front.map(|front| (front, now)),
         };
         self.front
@@ -57,7 +57,14 @@ impl Lane {
         self.in_flight = 0;
         self.rests = None;
         self.front = None;
-        self.source.log().rewind();
+        self.source.log().spool.rewind();
+    }
+
+    /// Whether nothing would be lost if the producer ended now, and nothing is to be had by waiting.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let log = self.source.log();
+        let under_way = log.spool.under_way() > 0 && !self.source.health.is_away();
+        log.spool.open() == 0 || (log.spool.is_safe() && !under_way)
     }
 
     /// Whether it rests; ends the rest when its time has come and nothing is under way, so that
@@ -68,7 +75,7 @@ impl Lane {
             Some(until) if now < until || self.in_flight > 0 => true,
             Some(_) => {
                 self.rests = None;
-                self.source.log().rewind();
+                self.source.log().spool.rewind();
                 false
             }
         }

@@ -1,6 +1,7 @@
 //! Making the record of an entry, and handing it to librdkafka.
 
 use midge_codec::ReasonCode;
+use midge_core::Message;
 use midge_rules::RecordBuffer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -9,7 +10,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord};
 use super::context::Context;
 use crate::kafka::verdict::{self, Verdict};
 use crate::observer::{Event, Observer};
-use crate::source::{Source, Waiting};
+use crate::source::{Source, view};
 
 /// Why a record is not inside librdkafka.
 pub(super) enum Unsent {
@@ -23,27 +24,27 @@ pub(super) enum Unsent {
 pub(super) fn send(
     client: &BaseProducer<Context>,
     source: &Source,
-    waiting: &Waiting,
+    message: &Message,
     place: usize,
     record: &mut RecordBuffer,
 ) -> Result<(), Unsent> {
-    let message = waiting.view();
+    let seen = view(message);
     source
         .rule
-        .record(&message, record)
+        .record(&seen, record)
         .map_err(|refusal| Unsent::Refused(refusal.to_string(), refusal.reason_code()))?;
-    let capacity = source.rule.headers_max(&message);
+    let capacity = source.rule.headers_max(&seen);
     let mut headers = Some(OwnedHeaders::new_with_capacity(capacity));
-    source.rule.headers(&message, |key, value| {
+    source.rule.headers(&seen, |key, value| {
         let header = Header { key, value: Some(value) };
         headers = headers.take().map(|headers| headers.insert(header));
     });
     let record = BaseRecord {
         topic: &record.kafka_topic,
         partition: None,
-        payload: Some(&waiting.message.payload[..]),
+        payload: Some(&message.payload[..]),
         key: Some(record.key.as_str()),
-        timestamp: i64::try_from(waiting.message.received_unix_millis).ok(),
+        timestamp: i64::try_from(message.received_unix_millis).ok(),
         headers,
         delivery_opaque: place,
     };
@@ -62,21 +63,21 @@ pub(super) fn send(
 pub(super) fn observe(
     observer: &Observer,
     source: &Source,
-    waiting: &Waiting,
+    message: &Message,
     partition: i32,
     offset: i64,
 ) {
     // Made again: nobody keeps topic and key of records under way, and only `midge dev` observes.
     let mut record = RecordBuffer::default();
-    if source.rule.record(&waiting.view(), &mut record).is_ok() {
+    if source.rule.record(&view(message), &mut record).is_ok() {
         observer(Event::Produced {
             connector: source.health.name(),
-            mqtt_topic: waiting.message.topic.as_str(),
+            mqtt_topic: message.topic.as_str(),
             kafka_topic: &record.kafka_topic,
             partition,
             offset,
             key: &record.key,
-            bytes: waiting.message.payload.len(),
+            bytes: message.payload.len(),
         });
     }
 }

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use midge_codec::ReasonCode;
 use rdkafka::producer::Producer as _;
 use tracing::info;
 
 use super::{Broken, Feeder, create, observe};
 use crate::kafka::verdict::{self, Verdict};
+use crate::spool;
 
 impl Feeder {
     /// Finishes what librdkafka has reported.
@@ -36,56 +36,56 @@ impl Feeder {
             let lane = &mut self.lanes[lane_index];
             let (mut count, mut bytes) = (0, 0);
             let source = Arc::clone(&lane.source);
-            let mut log = source.log();
-            while let Some(((_, sequence), report)) =
-                reports.next_if(|((index, _), _)| *index == lane_index)
-            {
-                lane.in_flight -= 1;
-                let reason = match report.result {
-                    Ok(_) => ReasonCode::Success,
-                    Err(code)
-                        if verdict::is_too_large(code) && too_large > 1 && {
-                            let entry = log.get(sequence);
-                            // What fills a batch alone was refused for its own size.
-                            let filled = self.batch_bytes;
-                            filled > 1 && entry.is_some_and(|w| w.message.payload.len() < filled)
-                        } =>
-                    {
-                        shrink = true;
-                        continue;
-                    }
-                    Err(code) => match verdict::of_record(code) {
-                        Verdict::Refused(reason) => reason,
-                        Verdict::NoTopic => match lane.no_topic(now) {
-                            Some(reason) => reason,
-                            None => continue,
+            let lane_reports =
+                std::iter::from_fn(|| reports.next_if(|((index, _), _)| *index == lane_index));
+            source.with(|spool, settled_at| {
+                for ((_, position), report) in lane_reports {
+                    lane.in_flight -= 1;
+                    let verdict = match report.result {
+                        Ok(_) => spool::Report::Delivered,
+                        Err(code)
+                            if verdict::is_too_large(code) && too_large > 1 && {
+                                let entry = spool.get(position);
+                                // What fills a batch alone was refused for its own size.
+                                let filled = self.batch_bytes;
+                                filled > 1 && entry.is_some_and(|m| m.payload.len() < filled)
+                            } =>
+                        {
+                            shrink = true;
+                            spool::Report::Again
+                        }
+                        Err(code) => match verdict::of_record(code) {
+                            Verdict::Refused(reason) => spool::Report::Refused(reason),
+                            Verdict::NoTopic => match lane.no_topic(now) {
+                                Some(reason) => spool::Report::Refused(reason),
+                                None => spool::Report::Again,
+                            },
+                            Verdict::Again => {
+                                self.broken.get_or_insert_with(|| Broken::Lost(code.to_string()));
+                                spool::Report::Again
+                            }
                         },
-                        Verdict::Again => {
-                            self.broken.get_or_insert_with(|| Broken::Lost(code.to_string()));
-                            continue;
+                    };
+                    let Some(message) = spool.report(settled_at, position, verdict) else {
+                        continue;
+                    };
+                    match report.result {
+                        Ok((partition, offset)) => {
+                            count += 1;
+                            bytes += message.payload.len() as u64;
+                            if let Some(observer) = &self.observer {
+                                observe(observer, &source, &message, partition, offset);
+                            }
                         }
-                    },
-                };
-                let Some(waiting) = log.finish(sequence) else { continue };
-                let duty = waiting.duty.map(|(shard, duty)| (shard, duty, reason));
-                self.duties.extend(duty);
-                match report.result {
-                    Ok((partition, offset)) => {
-                        count += 1;
-                        bytes += waiting.message.payload.len() as u64;
-                        if let Some(observer) = &self.observer {
-                            observe(observer, &source, &waiting, partition, offset);
-                        }
+                        Err(code) => source.health.refused(&message.topic, &code),
                     }
-                    Err(code) => source.health.refused(&waiting.message.topic, &code),
                 }
-            }
-            source.press(&mut log);
-            drop(log);
-            if count > 0 {
-                reached = true;
-                source.health.went(count, bytes);
-            }
+                // Before publishers are told: who hears of it finds it in the status.
+                if count > 0 {
+                    reached = true;
+                    source.health.went(count, bytes);
+                }
+            });
         }
         if reached {
             self.backoff.reset();

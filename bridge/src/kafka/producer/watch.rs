@@ -4,8 +4,10 @@
 //! that still does not bring its lowest record through, though Kafka serves others, gives way to a
 //! new one; what it had under way is taken again, in order.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use midge_core::Position;
 use midge_rules::RecordBuffer;
 use rdkafka::producer::{BaseProducer, Producer as _};
 use tracing::{debug, warn};
@@ -14,7 +16,7 @@ use super::context::Context;
 use super::pulse::Backoff;
 use super::{Broken, Feeder, PROBE, create};
 use crate::kafka::verdict;
-use crate::log::Sequence;
+use crate::source::view;
 
 /// How long the lowest record under way may wait before a new client asks for its topic.
 const STALLED: Duration = Duration::from_secs(5);
@@ -35,7 +37,7 @@ pub(super) struct Stall {
     /// Since when Kafka serves others.
     served: Option<Instant>,
     /// The record that was stuck when a producer was last replaced, and how often it was.
-    last: Option<(usize, Sequence, u32)>,
+    last: Option<(usize, Position, u32)>,
 }
 
 impl Stall {
@@ -58,7 +60,7 @@ impl Stall {
     }
 
     /// Kafka serves a new client, or does not; whether the old one counts as stuck.
-    fn answered(&mut self, now: Instant, served: bool, stuck: (usize, Sequence)) -> bool {
+    fn answered(&mut self, now: Instant, served: bool, stuck: (usize, Position)) -> bool {
         if !served {
             self.served = None;
             return false;
@@ -160,9 +162,9 @@ impl Feeder {
     /// Where the lowest unfinished record of a lane goes.
     fn kafka_topic_of_front(&self, lane: usize) -> Option<String> {
         let source = &self.lanes[lane].source;
-        let waiting = source.log().front().map(|(_, waiting)| waiting.clone())?;
+        let message = source.log().spool.front().map(|(_, message)| Arc::clone(message))?;
         let mut record = RecordBuffer::default();
-        source.rule.record(&waiting.view(), &mut record).ok()?;
+        source.rule.record(&view(&message), &mut record).ok()?;
         Some(record.kafka_topic)
     }
 }
