@@ -16,6 +16,11 @@ use crate::stored::retained_put;
 use crate::timers::Due;
 use crate::{Now, Out, ShardId};
 
+/// What the broker says of itself is said anew after a start.
+fn is_transient(message: &Message) -> bool {
+    message.topic.as_str().starts_with("$SYS/")
+}
+
 impl Shard {
     /// Routes to sessions of all shards; returns whether anybody subscribes, and the gathering that
     /// commits what has to be stored, to be sealed by the caller.
@@ -59,7 +64,7 @@ impl Shard {
         self.gather = gathers.then_some(Gather { shard: self.id, number, token: 0 });
         let any = self.deliver_here(now, envelope) || interested != 0;
         self.gather = None;
-        let put = version.filter(|_| self.durable);
+        let put = version.filter(|_| self.durable && !is_transient(envelope.message()));
         let put = put.map(|version| retained_put(version, envelope.message(), now));
         let collected = &self.commits.collected;
         let touched = asked != 0

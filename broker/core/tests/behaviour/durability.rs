@@ -536,3 +536,13 @@ fn retained_messages_that_a_crash_kept_back_come_afterwards_and_none_twice() {
         assert_eq!(came, expected, "{qos:?}");
     }
 }
+
+#[test]
+fn what_the_broker_says_of_itself_is_not_stored() {
+    let mut broker = stored(1);
+    let mut status = injection("$SYS/broker/uptime", b"1", QoS::AtLeastOnce);
+    status.retain = true;
+    broker.inject(status);
+    assert_eq!(broker.injected.len(), 1);
+    assert_eq!(broker.store.size(), (0, 0));
+}
