@@ -62,7 +62,8 @@ impl Broker {
     pub fn check(config: &Config) -> Result<(), StartError> {
         read(config)?;
         if let Some(persistence) = &config.persistence {
-            storage::check(persistence).map_err(|error| StartError::Files(vec![error]))?;
+            storage::check(persistence)
+                .map_err(|error| StartError::Files(vec![error.to_string()]))?;
         }
         match Bridge::check(&midge_bridge::Settings::from(config)) {
             errors if errors.is_empty() => Ok(()),

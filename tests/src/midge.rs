@@ -5,8 +5,10 @@
 //! shown when the test fails.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -26,6 +28,7 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     listening: Vec<usize>,
     file_descriptors: Option<u32>,
+    through: Vec<String>,
 }
 
 /// The running program.
@@ -69,6 +72,7 @@ impl Setup {
             environment: Vec::new(),
             listening: vec![0],
             file_descriptors: None,
+            through: Vec::new(),
         }
     }
 
@@ -104,6 +108,13 @@ impl Setup {
     /// Lets it open that many files and sockets only.
     pub fn file_descriptors(mut self, limit: u32) -> Setup {
         self.file_descriptors = Some(limit);
+        self
+    }
+
+    /// Has another program start it: one that takes a command line as its last arguments, and
+    /// becomes it.
+    pub fn through(mut self, command: &[&str]) -> Setup {
+        self.through = command.iter().map(|&word| word.to_owned()).collect();
         self
     }
 
@@ -185,14 +196,13 @@ impl Setup {
     }
 
     fn command(&self, ports: &Ports) -> Command {
-        let mut command = match self.file_descriptors {
-            None => Command::new(binary()),
-            Some(limit) => {
-                let mut command = Command::new("prlimit");
-                command.arg(format!("--nofile={limit}:{limit}")).arg(binary());
-                command
-            }
-        };
+        let mut words: Vec<OsString> = self.through.iter().map(OsString::from).collect();
+        if let Some(limit) = self.file_descriptors {
+            words.extend(["prlimit".into(), format!("--nofile={limit}:{limit}").into()]);
+        }
+        words.push(binary().into());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         // Several workers on any machine, so that sessions of different shards meet in every test.
         command.env("MIDGE__BROKER__WORKERS", "3");
         for (name, value) in &self.environment {
@@ -365,6 +375,25 @@ impl Midge {
     pub fn restart(&mut self) {
         self.signal(Signal::TERM);
         self.ended();
+        self.start_again();
+    }
+
+    /// Waits until SIGKILL, which was sent, has ended it.
+    ///
+    /// # Panics
+    /// When it ended by itself instead.
+    #[track_caller]
+    pub fn await_kill(&mut self) {
+        let status = self.process.wait().expect("state of the process");
+        assert_eq!(status.signal(), Some(Signal::KILL.as_raw()), "it was not the kill: {status}");
+    }
+
+    /// Starts it again, which has ended, with the same files and ports.
+    ///
+    /// # Panics
+    /// When it does not take connections.
+    #[track_caller]
+    pub fn start_again(&mut self) {
         self.process = self.setup.spawn(&self.ports);
         let (process, address) = (&mut self.process, loopback(&self.ports[0]));
         eventually("the broker takes connections again", || {

@@ -28,7 +28,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Everything comes together here.
     (
         "midge",
-        &["midge-codec", "midge-core", "midge-acl", "midge-certs", "midge-config", "midge-bridge"],
+        &[
+            "midge-codec",
+            "midge-core",
+            "midge-acl",
+            "midge-store",
+            "midge-certs",
+            "midge-config",
+            "midge-bridge",
+        ],
     ),
     // From outside: the binary alone, and the codec to speak to it.
     ("midge-tests", &["midge-codec"]),

@@ -98,6 +98,7 @@ fn recover(
     memory: &Arc<Memory>,
 ) -> Result<Option<Recovered>, StorageError> {
     let Some(persistence) = &config.persistence else { return Ok(None) };
+    storage::check(persistence)?;
     first_start::import(config)?;
     let opened = storage::open(persistence)?;
     storage::recover(opened, Worker::now(), shards, memory).map(Some)

@@ -2,28 +2,44 @@
 //!
 //! The journal itself is not opened: the broker may be running on it.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use midge_config::Persistence;
 use rustix::fs::{Access, access};
 
-/// What is wrong with the place for the journal.
-pub(crate) fn check(persistence: &Persistence) -> Result<(), String> {
+use super::StorageError;
+
+/// Whether the place for the journal can be used by this process.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn check(persistence: &Persistence) -> Result<(), StorageError> {
     let directory = persistence.journal();
     let mut place = directory.as_path();
-    // What is missing is made at the start, in the first one that is there.
-    while !place.exists() {
-        place = match place.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-    }
-    let wrong = |why: &dyn std::fmt::Display| {
-        format!("persistence: {}: {}: {why}", directory.display(), place.display())
+    let wrong = |place: &Path, why: &dyn std::fmt::Display| StorageError::Place {
+        directory: directory.clone(),
+        why: format!("{}: {why}", place.display()),
     };
-    if !place.is_dir() {
-        return Err(wrong(&"found a file, expected a directory"));
+    // What is missing is made at the start, in the first one that is there.
+    let found = loop {
+        match fs::metadata(place) {
+            Ok(found) => break found,
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                place = match place.parent() {
+                    Some(parent) if !parent.as_os_str().is_empty() => parent,
+                    _ => Path::new("."),
+                };
+            }
+            Err(error) => return Err(wrong(place, &error)),
+        }
+    };
+    if !found.is_dir() {
+        return Err(wrong(place, &"found a file, expected a directory"));
     }
     let all = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
-    access(place, all).map_err(|error| wrong(&error))
+    access(place, all).map_err(|error| wrong(place, &error))
 }

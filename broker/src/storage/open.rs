@@ -16,6 +16,14 @@ const BATCH: usize = 4096;
 /// Why there is no journal to run on.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
+    /// It cannot be where it is to be.
+    #[error("persistence: {directory}: {why}")]
+    Place {
+        /// The journal's directory.
+        directory: PathBuf,
+        /// What is wrong, and with which directory above it.
+        why: String,
+    },
     /// It could not be opened.
     #[error("persistence: {0}")]
     Open(#[from] OpenError),

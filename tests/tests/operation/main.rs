@@ -10,6 +10,8 @@ mod hashing_flood;
 mod health;
 mod passwd_cli;
 mod passwords;
+mod persistence;
+mod persistence_faults;
 mod reload;
 mod shutdown;
 mod slow_reader;
