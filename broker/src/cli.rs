@@ -10,6 +10,7 @@ mod options;
 mod passwd;
 mod process;
 mod run;
+mod store;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -27,6 +28,9 @@ Usage: midge [-c FILE] [--bridge FILE] [--connector FILE]... [-p PORT]... [-d] [
        midge certs [DIRECTORY] [--host NAME]... [--client NAME] [--force]
        midge health [--host HOST] [--port PORT] [--tls]
        midge health -c FILE [--bridge FILE]
+       midge store inspect [--json] (DIRECTORY | -c FILE [--bridge FILE])
+       midge store verify (DIRECTORY | -c FILE [--bridge FILE])
+       midge store export [--queue CLIENTID] (DIRECTORY | -c FILE [--bridge FILE])
 
   -c FILE            configuration: mosquitto.conf, or midge.toml when it ends with .toml
   --bridge FILE      midge.toml on top of it
@@ -67,6 +71,10 @@ pub fn main() -> ExitCode {
         Ok(Command::Passwd(options)) => report(passwd::run(&options)),
         Ok(Command::Certs(options)) => report(certs::run(&options)),
         Ok(Command::Health(options)) => report(health::run(&options)),
+        Ok(Command::Store(options)) => match store::run(&options) {
+            Ok(status) => status,
+            Err(error) => report(Err(error)),
+        },
     }
 }
 

@@ -15,6 +15,7 @@ pub(super) enum Command {
     Passwd(PasswdOptions),
     Certs(CertsOptions),
     Health(HealthOptions),
+    Store(StoreOptions),
 }
 
 /// `midge`
@@ -83,6 +84,30 @@ pub(super) struct HealthOptions {
     pub(super) bridge: Vec<PathBuf>,
 }
 
+/// `midge store`
+#[derive(Debug, PartialEq)]
+pub(super) struct StoreOptions {
+    pub(super) action: StoreAction,
+    /// Where the store is, unless a configuration says it.
+    pub(super) directory: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
+    pub(super) bridge: Vec<PathBuf>,
+}
+
+/// What `midge store` does.
+#[derive(Debug, PartialEq)]
+pub(super) enum StoreAction {
+    Inspect {
+        /// For programs.
+        json: bool,
+    },
+    Verify,
+    Export {
+        /// The session of this client only.
+        queue: Option<String>,
+    },
+}
+
 /// Reads the arguments after the program's name.
 pub(super) fn parse(arguments: Vec<OsString>) -> Result<Command, String> {
     let mut arguments = Arguments(arguments.into_iter().peekable());
@@ -99,6 +124,9 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<Command, String> {
     }
     if arguments.next_if("health") {
         return health(arguments);
+    }
+    if arguments.next_if("store") {
+        return store(arguments);
     }
     run(arguments)
 }
@@ -252,6 +280,39 @@ fn health(mut arguments: Arguments) -> Result<Command, String> {
         return Err("--bridge goes with -c".to_owned());
     }
     Ok(Command::Health(options))
+}
+
+fn store(mut arguments: Arguments) -> Result<Command, String> {
+    let mut action = match arguments.next()?.as_deref() {
+        Some("-h" | "--help") => return Ok(Command::Help),
+        Some("inspect") => StoreAction::Inspect { json: false },
+        Some("verify") => StoreAction::Verify,
+        Some("export") => StoreAction::Export { queue: None },
+        other => {
+            let found = other.unwrap_or("nothing");
+            return Err(format!("store: found {found}, expected inspect, verify or export"));
+        }
+    };
+    let (mut directory, mut config, mut bridge) = (None, None, Vec::new());
+    while let Some(argument) = arguments.next()? {
+        match (argument.as_str(), &mut action) {
+            ("-h" | "--help", _) => return Ok(Command::Help),
+            ("--json", StoreAction::Inspect { json }) => *json = true,
+            ("--queue", StoreAction::Export { queue }) => {
+                *queue = Some(arguments.value(&argument)?);
+            }
+            ("-c" | "--config-file", _) => config = Some(arguments.path(&argument)?),
+            ("--bridge", _) => bridge.push(arguments.path(&argument)?),
+            (option, _) if option.starts_with('-') => return Err(unknown(option)),
+            _ if directory.is_none() => directory = Some(PathBuf::from(argument)),
+            _ => return Err(format!("found {argument:?}, expected one directory")),
+        }
+    }
+    match (&directory, config.is_some() || !bridge.is_empty()) {
+        (None, false) => Err("expected the directory of a store, or -c FILE".to_owned()),
+        (Some(_), true) => Err("a directory and -c or --bridge exclude each other".to_owned()),
+        _ => Ok(Command::Store(StoreOptions { action, directory, config, bridge })),
+    }
 }
 
 fn unknown(argument: &str) -> String {

@@ -197,18 +197,13 @@ impl<F: FileSystem> Reader<F> {
     /// The segments that hold something, in the order of the log.
     pub fn segments(&self) -> Vec<SegmentSummary> {
         let index = self.shared.index();
-        let mut numbers: Vec<u32> = index.segments.keys().copied().collect();
-        numbers.sort_unstable();
-        let summary = |number| {
-            let segment = index.segments.get(&number)?;
-            Some(SegmentSummary {
-                file: format::segment_name(number),
-                disk_bytes: segment.capacity,
-                used_bytes: segment.used,
-                live_bytes: index.needed(number, segment).min(segment.used),
-            })
+        let summary = |(number, segment): (&u32, &crate::index::Segment)| SegmentSummary {
+            file: format::segment_name(*number),
+            disk_bytes: segment.capacity,
+            used_bytes: segment.used,
+            live_bytes: index.needed(*number, segment).min(segment.used),
         };
-        numbers.into_iter().filter_map(summary).collect()
+        index.segments.iter().map(summary).collect()
     }
 }
 

@@ -64,3 +64,32 @@ fn passwd_refuses_what_contradicts_itself() {
         assert!(parsed(line).is_err(), "{line}");
     }
 }
+
+#[test]
+fn store_takes_a_directory_or_a_configuration() {
+    let command = |action, directory: Option<&str>, config: Option<&str>| {
+        let (directory, config) = (directory.map(PathBuf::from), config.map(PathBuf::from));
+        Ok(Command::Store(StoreOptions { action, directory, config, bridge: Vec::new() }))
+    };
+    let inspect = |json| StoreAction::Inspect { json };
+    assert_eq!(parsed("store inspect data"), command(inspect(false), Some("data"), None));
+    assert_eq!(parsed("store inspect --json -c conf"), command(inspect(true), None, Some("conf")));
+    assert_eq!(parsed("store verify data"), command(StoreAction::Verify, Some("data"), None));
+    let export = |queue: Option<&str>| StoreAction::Export { queue: queue.map(str::to_owned) };
+    assert_eq!(parsed("store export data"), command(export(None), Some("data"), None));
+    assert_eq!(
+        parsed("store export --queue a data"),
+        command(export(Some("a")), Some("data"), None)
+    );
+    for line in [
+        "store",
+        "store look data",
+        "store inspect",
+        "store inspect a b",
+        "store inspect -c conf data",
+        "store verify --json data",
+        "store inspect --queue a data",
+    ] {
+        assert!(parsed(line).is_err(), "{line}");
+    }
+}
