@@ -198,6 +198,8 @@ impl Source {
         log.spool.flush(now());
         self.carry_out(&mut log);
         log.closed = true;
+        // The directory is free once nobody has a handle on the store.
+        log.store = None;
         (log.spool.open(), log.spool.is_safe())
     }
 
