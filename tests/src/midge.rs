@@ -378,6 +378,13 @@ impl Midge {
         self.start_again();
     }
 
+    /// Ends it as `kill -9` does, waits, and starts it again with the same files and ports.
+    pub fn crash(&mut self) {
+        self.signal(Signal::KILL);
+        self.await_kill();
+        self.start_again();
+    }
+
     /// Waits until SIGKILL, which was sent, has ended it.
     ///
     /// # Panics

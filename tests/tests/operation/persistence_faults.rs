@@ -59,7 +59,7 @@ fn a_directory_of_another_version_or_program_is_refused_and_left_as_it_is() {
         assert_eq!(fs::read_to_string(&marker).expect("a format file"), text);
     }
     fs::write(&marker, written).expect("a format file");
-    midge.again();
+    midge.start_again();
     assert!(midge.v5("away").persistent().connect().session_present());
 }
 
@@ -119,7 +119,7 @@ fn a_damaged_segment_is_put_aside_and_what_is_around_it_is_delivered() {
     midge.signal(Signal::TERM);
     midge.ended();
     damage(&store(&midge), b"message number 10!");
-    midge.again();
+    midge.start_again();
     midge.says(&["store: ", "is lost", "quarantine"]);
     let aside = fs::read_dir(store(&midge).join("quarantine")).expect("a quarantine").count();
     assert_eq!(aside, 1);
@@ -209,7 +209,7 @@ fn a_failed_write_ends_the_process_and_nothing_that_was_acknowledged_is_lost() {
     midge.says(&["store: ", "nothing is acknowledged any more, the broker ends"]);
     midge.says(&["Error: store: "]);
 
-    midge.again();
+    midge.start_again();
     let mut away = midge.v5("away").persistent().connect();
     away.expect("t", "first");
     for _ in 0..acknowledged {
