@@ -222,7 +222,14 @@ impl Health {
             Notice::OtherGeneration => {
                 info!(connector, "messages of the spool are older than the rule, which is applied");
             }
-            Notice::LoadFailed => self.trouble("the spool cannot be read, trying again"),
+            Notice::LoadFailed => self.unreadable(),
+        }
+    }
+
+    fn unreadable(&self) {
+        let why = "the spool cannot be read, trying again";
+        if self.begins(why) {
+            warn!(connector = %self.name, "{why}");
         }
     }
 
@@ -309,15 +316,23 @@ impl Health {
 
     /// Something is wrong that may right itself; said once until it changes.
     pub(crate) fn trouble(&self, why: &str) {
+        if self.begins(why) {
+            warn!(connector = %self.name, error = why, "trouble with kafka");
+        }
+    }
+
+    /// Whether it is a trouble that does not stand already.
+    fn begins(&self, why: &str) -> bool {
         let mut words = self.words();
         words.last_error = Some(why.to_owned());
-        if words.trouble.as_deref() != Some(why) {
+        let begins = words.trouble.as_deref() != Some(why);
+        if begins {
             words.trouble = Some(why.to_owned());
             self.troubled.store(true, Ordering::Relaxed);
             drop(words);
             self.count_error();
-            warn!(connector = %self.name, error = why, "trouble with kafka");
         }
+        begins
     }
 
     pub(crate) fn is_away(&self) -> bool {

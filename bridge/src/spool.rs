@@ -248,8 +248,12 @@ struct Amount {
 }
 
 impl Spool {
-    /// A log; without a queue it is in memory alone. What is in the queue comes first.
-    pub fn new(limits: Limits, queue: Option<Queue>) -> Spool {
+    /// A log; without a queue it is in memory alone, and the bounds of the disk do not count. What is in the queue comes first.
+    pub fn new(mut limits: Limits, queue: Option<Queue>) -> Spool {
+        if queue.is_none() {
+            // Memory has its own bounds.
+            limits.max_age = None;
+        }
         let (base, gap) = queue.as_ref().map_or((0, Amount::default()), |queue| {
             (queue.base, Amount { entries: queue.entries, bytes: queue.bytes })
         });
