@@ -281,7 +281,7 @@ impl<'a> Iterator for References<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        Some((self.cursor.varint()?, self.cursor.varint()?, self.cursor.string()?))
+        self.cursor.reference()
     }
 }
 
@@ -319,6 +319,10 @@ impl<'a> Cursor<'a> {
         self.take(length)
     }
 
+    fn reference(&mut self) -> Option<(u64, u64, &'a [u8])> {
+        Some((self.varint()?, self.varint()?, self.string()?))
+    }
+
     /// The kind and body of the next record.
     pub(crate) fn record(&mut self) -> Option<(u8, &'a [u8])> {
         Some((self.byte()?, self.string()?))
@@ -345,7 +349,7 @@ pub(crate) fn decode(kind: u8, body: &[u8]) -> Option<Record<'_>> {
             let left = cursor.varint()?;
             let references = References { left, cursor };
             for _ in 0..left {
-                (cursor.varint()?, cursor.varint()?, cursor.string()?);
+                cursor.reference()?;
             }
             return Some(Record::Append { references, entry: cursor.0 });
         }

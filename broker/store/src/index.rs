@@ -171,7 +171,7 @@ impl Index {
                 }
             }
             Record::Put { version, key, .. } => {
-                self.put(key, version, segment, offset, size, false)
+                self.put(key, version, segment, offset, size, false);
             }
             Record::Delete { version, key } => self.put(key, version, segment, offset, size, true),
             Record::Remove { queue } => self.remove(queue, segment, size),

@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::{
@@ -25,9 +25,12 @@ pub struct Store(Arc<Running>);
 struct Running {
     inbox: Arc<Inbox>,
     loads: Mutex<Option<Sender<Load>>>,
-    sizes: Box<dyn Fn() -> Stats + Send + Sync>,
+    /// Until it is shut down: it holds the directory's lock.
+    sizes: Mutex<Option<Sizes>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
+
+type Sizes = Box<dyn Fn() -> Stats + Send>;
 
 struct Load {
     queue: QueueId,
@@ -59,7 +62,7 @@ impl Store {
         Ok(Self(Arc::new(Running {
             inbox,
             loads: Mutex::new(Some(loads)),
-            sizes: Box::new(move || reader.stats()),
+            sizes: Mutex::new(Some(Box::new(move || reader.stats()))),
             threads: Mutex::new(threads),
         })))
     }
@@ -82,7 +85,7 @@ impl Store {
         reply: Box<dyn FnOnce(Result<Loaded, LoadError>) + Send>,
     ) {
         let load = Load { queue, from, below, max_entries, max_bytes, reply };
-        let unsent = match &*self.0.loads.lock().unwrap_or_else(PoisonError::into_inner) {
+        let unsent = match &*lock(&self.0.loads) {
             Some(loads) => loads.send(load).err().map(|unsent| unsent.0),
             None => Some(load),
         };
@@ -106,9 +109,10 @@ impl Store {
         self.0.inbox.add_watcher(watcher);
     }
 
-    /// The journal in figures; what it counts is as of the last commit.
+    /// The journal in figures; what it counts is as of the last commit. After the shutdown the sizes
+    /// are 0.
     pub fn stats(&self) -> Stats {
-        let sizes = (self.0.sizes)();
+        let sizes = lock(&self.0.sizes).as_ref().map(|sizes| sizes()).unwrap_or_default();
         let counted = self.0.inbox.counted();
         Stats {
             live_bytes: sizes.live_bytes,
@@ -120,7 +124,7 @@ impl Store {
     }
 
     /// Commits what is submitted, leaves the directory ready for a quick start, and ends the threads.
-    /// What is submitted or asked for later is not answered or answered with `Closed`.
+    /// What is submitted later is never durable, what is loaded later is answered with `Closed`.
     pub fn shutdown(&self) {
         self.0.shutdown();
     }
@@ -129,9 +133,9 @@ impl Store {
 impl Running {
     fn shutdown(&self) {
         self.inbox.close();
-        drop(self.loads.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let threads =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(lock(&self.loads).take());
+        drop(lock(&self.sizes).take());
+        let threads = std::mem::take(&mut *lock(&self.threads));
         for thread in threads {
             // The last handle may go in a callback: a thread does not wait for itself.
             if thread.thread().id() != thread::current().id() {
@@ -140,6 +144,10 @@ impl Running {
             }
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Running {

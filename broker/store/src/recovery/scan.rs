@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 
 use crate::format::{self, ALIGNMENT, Cursor, Found, HEADER, SegmentHeader};
-use crate::index::{Index, Segment};
+use crate::index::Index;
 use crate::{Damage, File, Report};
 
 /// What a disk reads or fails to read at once.
@@ -328,8 +328,7 @@ impl Scan {
         report.rewritten = tail.iter().filter(|batch| !batch.is_mark()).count() as u64;
         for found in &self.found {
             if let Some(used) = self.used.get(&found.number).copied() {
-                let segment =
-                    self.index.segments.entry(found.number).or_insert_with(Segment::default);
+                let segment = self.index.segments.entry(found.number).or_default();
                 (segment.capacity, segment.used) = (found.length, used);
             }
         }

@@ -2,17 +2,17 @@
 //!
 //! `STORE_SEEDS` and `STORE_STEPS` in the environment make it longer, `STORE_SEED` repeats one run.
 
-mod model;
-
 use midge_store::{Durability, SimulatedFiles};
-use model::{Run, number};
+
+use crate::model::number;
+use crate::run::Run;
 
 fn runs(name: &str, run: impl Fn(u64, u64)) {
-    let steps = number("STORE_STEPS", 300);
+    let steps = number("STORE_STEPS", 200);
     if let Ok(seed) = std::env::var("STORE_SEED") {
         return run(seed.parse().expect("a number"), steps);
     }
-    for seed in 0..number("STORE_SEEDS", 150) {
+    for seed in 0..number("STORE_SEEDS", 40) {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(seed, steps)));
         if let Err(panic) = outcome {
             eprintln!("repeat with: STORE_SEED={seed} STORE_STEPS={steps} cargo test {name}");
