@@ -1,12 +1,12 @@
-//! Opening the journal: what was found is logged, damage above all, and nothing is hidden.
+//! Opening the journal of a broker, and why there is none to run on.
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use midge_config::{Durability, Persistence};
 use midge_core::Operation;
-use midge_store::{CommitError, DiskFiles, Journal, LoadError, OpenError, Report, Settings};
-use tracing::{error, info};
+use midge_store::{CommitError, DiskFiles, Journal, LoadError, OpenError, Settings};
+use tracing::info;
 
 use super::transaction;
 
@@ -72,7 +72,13 @@ pub(crate) fn open(persistence: &Persistence) -> Result<Opened, StorageError> {
     let since = Instant::now();
     let directory = persistence.journal();
     let (journal, report) = Journal::open(DiskFiles(directory.clone()), &settings(persistence))?;
-    tell(&report);
+    // Of damage and of a torn end the store has told itself.
+    if report.rewritten > 0 {
+        info!(
+            "{} batches of the journal may not have been on the disk and were rewritten",
+            report.rewritten
+        );
+    }
     Ok(Opened { journal, directory, since })
 }
 
@@ -104,21 +110,5 @@ fn settings(persistence: &Persistence) -> Settings {
         // The configuration allows no larger ones.
         segment_bytes: u32::try_from(persistence.segment_bytes).unwrap_or(u32::MAX),
         max_bytes: persistence.max_bytes,
-    }
-}
-
-/// What had to be mended.
-fn tell(report: &Report) {
-    for damage in &report.torn {
-        info!("store: {damage}: it was being written when the last process ended, and was cut");
-    }
-    if report.rewritten > 0 {
-        info!(
-            "store: {} batches may not have reached the disk and were rewritten",
-            report.rewritten
-        );
-    }
-    for damage in &report.corrupt {
-        error!("store: {damage}: what stood there had been stored and is lost");
     }
 }

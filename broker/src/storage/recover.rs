@@ -106,3 +106,60 @@ fn say(opened: &Opened, restored: &[Restored]) {
         opened.since.elapsed().as_millis()
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use midge_config::Persistence;
+    use midge_core::{Operation, Reference};
+
+    use super::*;
+    use crate::storage::{open, transaction};
+    use crate::worker::Worker;
+
+    /// What a queue holds that no session names, and perhaps a session that cannot be read.
+    fn fill(persistence: &Persistence, damaged: bool) {
+        let mut opened = open(persistence).unwrap();
+        let reference = Reference { queue: QueueId(5 << 6), position: 1, tag: Bytes::new() };
+        let entry = Bytes::from_static(b"entry");
+        let mut operations = vec![Operation::Append { entry, to: vec![reference] }];
+        if damaged {
+            let (key, value) = (Bytes::from_static(b"Sdevice"), Bytes::from_static(b"\xff?"));
+            operations.push(Operation::Put { key, version: None, value });
+        }
+        let (key, value) = (Bytes::from_static(b"Bq"), Bytes::from_static(b"state"));
+        operations.push(Operation::Put { key, version: None, value });
+        opened.journal.append(&transaction(operations));
+        opened.journal.close().unwrap();
+    }
+
+    /// Queues and keys that are left after a start.
+    fn left(persistence: &Persistence) -> (usize, Vec<Bytes>) {
+        let opened = open(persistence).unwrap();
+        let recovered = recover(opened, Worker::now(), 2, &Memory::new(1 << 20)).unwrap();
+        assert_eq!(recovered.restored.len(), 2);
+        assert_eq!(recovered.kept.keyed, [(Bytes::from("Bq"), Bytes::from("state"))]);
+        recovered.store.shutdown();
+        drop(recovered);
+        let opened = open(persistence).unwrap();
+        let keys = opened.journal.keyed(b"").map(|found| found.unwrap().0);
+        let mut keys: Vec<Bytes> = keys.collect();
+        keys.sort();
+        (opened.journal.queues().count(), keys)
+    }
+
+    #[test]
+    fn a_queue_without_a_session_is_cleared() {
+        let directory = tempfile::tempdir().unwrap();
+        let persistence = Persistence::new(directory.path());
+        fill(&persistence, false);
+        assert_eq!(left(&persistence), (0, vec![Bytes::from("Bq")]));
+    }
+
+    #[test]
+    fn while_a_session_cannot_be_read_nothing_is_cleared() {
+        let directory = tempfile::tempdir().unwrap();
+        let persistence = Persistence::new(directory.path());
+        fill(&persistence, true);
+        assert_eq!(left(&persistence), (1, vec![Bytes::from("Bq"), Bytes::from("Sdevice")]));
+    }
+}

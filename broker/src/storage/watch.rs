@@ -1,4 +1,6 @@
-//! How the store fares: said once a change, and told to all who have to act on it.
+//! How the store fares, told to all who have to act on it.
+//!
+//! The store itself logs why; here is logged, once a change, what it means.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -26,21 +28,18 @@ fn heed(state: &State, hub: &Weak<Hub>, needed: u64, full: &AtomicBool) {
     match state {
         State::Healthy => {
             if full.swap(false, Ordering::Relaxed) {
-                info!("store: there is room again, what has to be stored is accepted");
+                info!("what has to be stored is accepted again");
                 tell(&hub, false);
             }
         }
-        State::Full { why } => {
+        State::Full { .. } => {
             if !full.swap(true, Ordering::Relaxed) {
-                warn!(
-                    "store: no room: {why}; what has to be stored is refused until {needed} bytes \
-                     are free"
-                );
+                warn!("what has to be stored is refused until {needed} bytes are free");
                 tell(&hub, true);
             }
         }
         State::Failed { why } => {
-            error!("store: {why}; nothing is acknowledged any more, the broker ends");
+            error!("nothing is acknowledged any more, the broker ends");
             hub.fail(why);
         }
     }

@@ -120,7 +120,7 @@ fn a_damaged_segment_is_put_aside_and_what_is_around_it_is_delivered() {
     midge.ended();
     damage(&store(&midge), b"message number 10!");
     midge.start_again();
-    midge.says(&["store: ", "is lost", "quarantine"]);
+    midge.says(&["is lost", "quarantine"]);
     let aside = fs::read_dir(store(&midge).join("quarantine")).expect("a quarantine").count();
     assert_eq!(aside, 1);
     let mut away = midge.v5("away").persistent().connect();
@@ -160,7 +160,8 @@ fn a_full_store_refuses_what_it_would_have_to_keep_and_recovers_by_itself() {
         accepted += 1;
         assert!(accepted < 200, "10 MB in a store of 4 MiB");
     }
-    midge.says(&["store: no room", "refused until", "bytes are free"]);
+    midge.says(&["the journal is full"]);
+    midge.says(&["what has to be stored is refused until 2097152 bytes are free"]);
     // What is for nobody who is stored goes on.
     let mut here = midge.client("here");
     here.subscribe("other", QOS1);
@@ -171,7 +172,7 @@ fn a_full_store_refuses_what_it_would_have_to_keep_and_recovers_by_itself() {
     for _ in 0..accepted {
         assert_eq!(away.accept().payload.len(), 50_000);
     }
-    midge.says(&["store: there is room again"]);
+    midge.says(&["what has to be stored is accepted again"]);
     eventually("a message is accepted again", || {
         let reason = publisher.publish(message("t", "again").qos(QOS1));
         (reason == ReasonCode::Success).then_some(())
@@ -206,7 +207,7 @@ fn a_failed_write_ends_the_process_and_nothing_that_was_acknowledged_is_lost() {
         assert!(acknowledged < 20, "1 MB in a file of 512 KiB");
     }
     assert_eq!(midge.ended(), Some(1));
-    midge.says(&["store: ", "nothing is acknowledged any more, the broker ends"]);
+    midge.says(&["nothing is acknowledged any more, the broker ends"]);
     midge.says(&["Error: store: "]);
 
     midge.start_again();
