@@ -61,10 +61,10 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Failure {
         let status = match &error {
             StartError::Files(_) | StartError::Bridge(_) => ExitCode::from(INVALID),
-            // Neither is a directory of something else.
-            StartError::Storage(StorageError::Open(OpenError::Foreign { .. })) => {
-                ExitCode::from(INVALID)
-            }
+            // Neither is a directory of something else, or a damaged database of another broker.
+            StartError::Storage(
+                StorageError::Open(OpenError::Foreign { .. }) | StorageError::Import { .. },
+            ) => ExitCode::from(INVALID),
             StartError::Bind(_) | StartError::Storage(_) | StartError::System(_) => {
                 ExitCode::FAILURE
             }
