@@ -290,6 +290,17 @@ impl Outbound {
         taken
     }
 
+    /// Takes what waits for shared subscriptions; if the client `comes_back`, without what it may
+    /// have been sent at QoS 2 before the broker stopped. Which these are nobody knows: how far the
+    /// window had come was not written.
+    pub(crate) fn take_shared(&mut self, comes_back: bool) -> Vec<Delivery> {
+        let restored = if comes_back { 1..self.restored_below } else { 0..0 };
+        self.take_waiting(|waiting| {
+            let stays = waiting.shape.qos == QoS::ExactlyOnce && restored.contains(&waiting.position);
+            waiting.shape.shared.is_some() && !stays
+        })
+    }
+
     /// Leaves what is in flight to the store alone, to be sent again under the same packet ids to
     /// the next connection; returns how many they are.
     pub(crate) fn recall(&mut self) -> usize {

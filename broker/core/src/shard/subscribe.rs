@@ -231,7 +231,7 @@ impl Shard {
     /// A session ends: its subscriptions go, and what it had of shared ones finds other members.
     pub(super) fn leave_all(&mut self, now: Now, number: u32) {
         let mut shared = self.session(number).outbound.flight.take_shared();
-        shared.extend(self.take_waiting_shared(number));
+        shared.extend(self.take_waiting_shared(number, false));
         let queue = self.session(number).stored.as_ref().map(|stored| stored.queue);
         let clearing = queue.map(|queue| (queue, self.clearing(number, queue)));
         self.session(number).stored = None;
@@ -250,17 +250,18 @@ impl Shard {
     }
 
     /// A member is away for a while: what it has not been sent is offered to the others, and comes
-    /// back when there are none.
+    /// back when there are none. What it may have been sent at QoS 2 waits for it alone
+    /// ([MQTT-4.8.2-4]).
     pub(super) fn give_back_waiting(&mut self, now: Now, number: u32) {
         let queue = self.session(number).stored.as_ref().map(|stored| stored.queue);
-        for delivery in self.take_waiting_shared(number) {
+        for delivery in self.take_waiting_shared(number, true) {
             self.give_back(now, delivery, queue);
         }
     }
 
-    fn take_waiting_shared(&mut self, number: u32) -> Vec<Delivery> {
+    fn take_waiting_shared(&mut self, number: u32, comes_back: bool) -> Vec<Delivery> {
         let session = self.session(number);
-        let waiting = session.outbound.take_waiting(|delivery| delivery.shape.shared.is_some());
+        let waiting = session.outbound.take_shared(comes_back);
         let bytes: usize = waiting.iter().map(|delivery| delivery.message.bytes()).sum();
         self.wire.stats.queued -= waiting.len() as u64;
         self.wire.stats.queued_bytes -= bytes as u64;

@@ -546,3 +546,31 @@ fn what_the_broker_says_of_itself_is_not_stored() {
     assert_eq!(broker.injected.len(), 1);
     assert_eq!(broker.store.size(), (0, 0));
 }
+
+#[test]
+fn what_a_member_was_sent_at_qos_2_before_a_crash_is_never_anothers() {
+    for shards in [1, 3] {
+        let mut broker = stored(shards);
+        let first = broker.resume("first", V5);
+        broker.subscribe(first, "$share/g/t", QoS::ExactlyOnce);
+        let publisher = broker.connect("p", V5);
+        for number in 1..=10 {
+            broker.publish(publisher, qos2("t", &number.to_string(), number));
+        }
+        assert_eq!(broker.read_publishes(first).len(), 10);
+        let second = broker.resume("second", V5);
+        broker.subscribe(second, "$share/g/t", QoS::ExactlyOnce);
+        broker.crash();
+        let second = broker.resume("second", V5);
+        // It comes back, and goes before more than two have been sent again [MQTT-4.8.2-4].
+        let first = broker.connect_with("first", V5, |connect| {
+            stays(connect);
+            connect.properties.receive_maximum = Some(2);
+        });
+        assert_eq!(broker.read_payloads(first), ["1", "2"], "{shards} shards");
+        broker.lose(first);
+        assert!(broker.read_publishes(second).is_empty(), "{shards} shards");
+        let first = broker.resume("first", V5);
+        assert_eq!(broker.read_publishes(first).len(), 10, "{shards} shards");
+    }
+}
