@@ -178,6 +178,7 @@ fn export_holds_everything_that_a_broker_would_find() {
 #[test]
 fn a_store_in_use_is_refused_with_the_brokers_process_id() {
     let midge = stored("").start();
+    let mut client = midge.client("client");
     let journal = midge.directory().join("data/midge-store");
     for action in ["inspect", "verify", "export"] {
         let output = store(&[action, journal.to_str().expect("UTF-8")]);
@@ -186,7 +187,7 @@ fn a_store_in_use_is_refused_with_the_brokers_process_id() {
         assert!(output.stderr.contains(&pid), "{action}: {}", output.all());
     }
     // It has not noticed.
-    midge.client("client").ping();
+    client.ping();
 }
 
 #[test]
@@ -271,4 +272,33 @@ fn what_was_imported_shows_whose_it_will_be() {
     let ids: Vec<_> = lines["queued"].iter().map(|line| &line["packet_id"]).collect();
     assert_eq!(ids, [2, 3, 4, 5]);
     assert_eq!(stopped.exported(&["--queue", "uploader"])["inbound"][0]["packet_id"], 513);
+}
+
+#[test]
+fn what_waits_for_kafka_is_shown_with_its_connector() {
+    // Nobody listens there.
+    let toml = "[kafka]\nbootstrap_servers = [\"127.0.0.1:1\"]\n\
+                [connectors.telemetry]\ntype = \"source\"\nmqtt_filters = [\"plant/#\"]\n\
+                kafka_topic = \"plant\"\n";
+    let mut midge = stored("").bridge(toml).start();
+    let mut publisher = midge.client("publisher");
+    for said in ["one", "two"] {
+        // It is acknowledged from the spool.
+        publisher.publish(message("plant/1", said).qos(QOS1));
+    }
+    midge.signal(Signal::KILL);
+    midge.ended();
+    let stopped = Stopped(midge);
+    let output = stopped.store(&["inspect", "--json"]).success();
+    let found: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    let spool = &found["spools"][0];
+    assert_eq!((&spool["connector"], &spool["messages"]), (&"telemetry".into(), &2.into()));
+    let output = stopped.store(&["inspect"]).success();
+    assert!(output.stdout.contains("SPOOL") && output.stdout.contains("\ntelemetry "));
+    let lines = stopped.exported(&[]);
+    let said: Vec<_> =
+        lines["spool"].iter().map(|line| (&line["connector"], &line["payload"])).collect();
+    let telemetry = Value::from("telemetry");
+    assert_eq!(said, [(&telemetry, &"one".into()), (&telemetry, &"two".into())]);
+    stopped.store(&["verify"]).success();
 }

@@ -114,7 +114,8 @@ fn tables(opened: &Opened, contents: &Contents, out: &mut impl Write) -> Result<
         contents.marks,
     )?;
     if !opened.report.is_clean() {
-        writeln!(out, "{} places are damaged: midge store verify", opened.report.corrupt.len())?;
+        let places = opened.report.corrupt.len();
+        writeln!(out, "damaged places: {places}, see midge store verify")?;
     }
     let mut table = Table::new(&["segment", "on disk", "live", "dead"]);
     for segment in &segments {

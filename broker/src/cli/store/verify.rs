@@ -44,10 +44,9 @@ pub(super) fn run(opened: &Opened, out: &mut impl Write) -> Result<ExitCode, Fai
         writeln!(out, "quarantine: {kept} copies of segments in which a start has found damage")?;
     }
     let (segments, batches) = (report.segments, report.batches);
-    let found = if damaged == 0 {
-        "all of it can be read".to_owned()
-    } else {
-        format!("{damaged} places are damaged")
+    let found = match damaged {
+        0 => "all of it can be read".to_owned(),
+        _ => format!("damaged places: {damaged}"),
     };
     writeln!(
         out,
