@@ -38,6 +38,8 @@ pub(super) struct Gathering {
     refused: bool,
     /// Routing and the offers to the bridge are over.
     sealed: bool,
+    /// Its transaction has been written, and may not be durable yet.
+    written: bool,
     references: Vec<Reference>,
     /// Deliveries in this shard.
     own: Vec<Uncommitted>,
@@ -99,6 +101,7 @@ impl Shard {
             message,
             tokens: tokens ^ forwarded,
             sealed: false,
+            written: false,
             references,
             own,
             shards: 0,
@@ -183,7 +186,7 @@ impl Shard {
     /// Commits if all is there.
     pub(super) fn commit_gathered(&mut self, now: Now, number: u64) {
         let Some(gathering) = self.commits.gatherings.get_mut(&number) else { return };
-        if gathering.tokens != 0 || !gathering.sealed {
+        if gathering.tokens != 0 || !gathering.sealed || gathering.written {
             return;
         }
         let duty = gathering.duty.and_then(|duty| self.duties.get_mut(duty));
@@ -192,6 +195,7 @@ impl Shard {
         }
         // A refused message's id is the client's to use again.
         let taken = duty.is_none_or(|duty| !duty.worst.is_error());
+        gathering.written = true;
         let mut operations = std::mem::take(&mut gathering.operations);
         let references = std::mem::take(&mut gathering.references);
         let stored = !references.is_empty();
