@@ -48,10 +48,10 @@ pub(crate) struct Outbound {
     queued_qos0: usize,
     /// What waits in the store alone, behind all that is in `queue`.
     tail: Option<Box<Tail>>,
-    /// What was stored below this position when the broker started may have been sent before.
+    /// What is below this position may have been sent before, and goes out with DUP. How many were
+    /// is not known after a start: what was acknowledged behind one that was not is sent again, so
+    /// they may be more than were ever in flight at once.
     restored_below: Position,
-    /// So many of these go out with DUP: more were never in flight at once.
-    perhaps_sent: usize,
     /// No message in the queue expires before this.
     queue_expires: Option<Instant>,
     /// New subscriptions whose retained messages are still to be sent, as there is room.
@@ -81,7 +81,6 @@ impl Default for Outbound {
             queued_qos0: 0,
             tail: None,
             restored_below: 0,
-            perhaps_sent: 0,
             queue_expires: None,
             retained: VecDeque::new(),
         }
@@ -147,8 +146,7 @@ impl Outbound {
             delivery.position = self.assign();
         }
         let position = delivery.position;
-        let dup = position < self.restored_below && self.perhaps_sent > 0;
-        self.perhaps_sent -= usize::from(dup);
+        let dup = position < self.restored_below;
         self.flight.start(delivery);
         (packet_id(position), dup)
     }
@@ -296,7 +294,8 @@ impl Outbound {
     pub(crate) fn take_shared(&mut self, comes_back: bool) -> Vec<Delivery> {
         let restored = if comes_back { 1..self.restored_below } else { 0..0 };
         self.take_waiting(|waiting| {
-            let stays = waiting.shape.qos == QoS::ExactlyOnce && restored.contains(&waiting.position);
+            let stays =
+                waiting.shape.qos == QoS::ExactlyOnce && restored.contains(&waiting.position);
             waiting.shape.shared.is_some() && !stays
         })
     }
@@ -313,8 +312,8 @@ impl Outbound {
             tail.push(delivery.position, delivery.message.bytes(), delivery.uncommitted);
         }
         self.tail = Some(tail);
-        self.restored_below = self.next;
-        self.perhaps_sent = recalled.len();
+        let last = recalled.last().map_or(first, |delivery| delivery.position);
+        self.restored_below = self.restored_below.max(last + 1);
         recalled.len()
     }
 
@@ -381,17 +380,10 @@ impl Outbound {
 
     /// What a stored session had when the broker stopped: entries in the store, and messages that
     /// are released but not completed.
-    pub(crate) fn restore(
-        &mut self,
-        next: Position,
-        tail: Option<Tail>,
-        released: &[Position],
-        perhaps_sent: usize,
-    ) {
+    pub(crate) fn restore(&mut self, next: Position, tail: Option<Tail>, released: &[Position]) {
         self.next = next;
         self.tail = tail.map(Box::new);
         self.restored_below = next;
-        self.perhaps_sent = perhaps_sent;
         for position in released {
             self.flight.place(*position, Inflight::AwaitPubcomp);
         }
