@@ -1,5 +1,7 @@
 //! What is kept on disk is there after a stop and after a crash.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use midge_codec::{Packet, ProtocolVersion, ReasonCode};
 use midge_tests::{
     Client, Midge, Outgoing, Publisher, QOS0, QOS1, QOS2, Setup, Subscriber, eventually, message,
@@ -231,6 +233,63 @@ fn mosquittos_own_clients_find_their_session_again() {
         restart(&mut midge);
         let subscriber = Subscriber::new(&midge, &arguments);
         assert_eq!(subscriber.messages(100), numbered(100), "{end}");
+    }
+}
+
+#[test]
+fn a_stop_and_a_crash_under_load_lose_nothing_that_was_acknowledged() {
+    const PUBLISHERS: usize = 4;
+    for signal in [Signal::TERM, Signal::KILL] {
+        let mut midge = stored("max_queued_messages 0\n").start();
+        // Sessions of several shards take each message.
+        let subscribers = ["one", "two", "three"];
+        for id in subscribers {
+            let mut subscriber = midge.v5(id).persistent().connect();
+            subscriber.subscribe("load/#", QOS1);
+            subscriber.disconnect();
+        }
+        let counts: Vec<AtomicUsize> = (0..PUBLISHERS).map(|_| AtomicUsize::new(0)).collect();
+        std::thread::scope(|scope| {
+            for (number, count) in counts.iter().enumerate() {
+                let publisher = midge.client(&format!("publisher {number}"));
+                scope.spawn(move || publish_until_closed(publisher, number, count));
+            }
+            eventually("all publishers are at work", || {
+                counts.iter().all(|count| count.load(Ordering::Relaxed) >= 25).then_some(())
+            });
+            midge.signal(signal);
+        });
+        midge.ended();
+        midge.start_again();
+        for id in subscribers {
+            let mut subscriber = midge.v5(id).persistent().connect();
+            let mut next = [0; PUBLISHERS];
+            // What was not acknowledged may have been stored, too: one of each at most.
+            while (0..PUBLISHERS).any(|one| next[one] < counts[one].load(Ordering::Relaxed)) {
+                let publish = subscriber.accept();
+                let number: usize =
+                    publish.name().trim_start_matches("load/").parse().expect("a number");
+                assert_eq!(publish.said(), next[number].to_string(), "{signal:?}: {id}");
+                next[number] += 1;
+            }
+        }
+    }
+}
+
+/// Publishes numbers, each once the one before is acknowledged, and counts acknowledgements.
+fn publish_until_closed(mut publisher: Client, number: usize, count: &AtomicUsize) {
+    let topic = format!("load/{number}");
+    loop {
+        let said = count.load(Ordering::Relaxed).to_string();
+        let id = publisher.send_publish(message(&topic, said).qos(QOS1));
+        let acknowledged = publisher.closed_or(|packet| match packet {
+            Packet::Puback(ack) if Some(ack.packet_id) == id => Some(()),
+            _ => None,
+        });
+        match acknowledged {
+            Some(()) => count.fetch_add(1, Ordering::Relaxed),
+            None => return,
+        };
     }
 }
 
