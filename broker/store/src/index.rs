@@ -24,6 +24,8 @@ pub(crate) struct Index {
     pub(crate) keys: HashMap<Box<[u8]>, Key>,
     pub(crate) values: u64,
     pub(crate) segments: BTreeMap<u32, Segment>,
+    /// Bytes that have died since compaction last looked.
+    pub(crate) freed: u64,
     /// What is not yet written, in order; the last one grows.
     pub(crate) chunks: VecDeque<Chunk>,
 }
@@ -87,19 +89,18 @@ pub(crate) enum Admission {
 }
 
 impl Segment {
-    fn release(&mut self, weight: u64) {
-        self.live = self.live.saturating_sub(weight);
-    }
-
     fn bury(&mut self, size: u32, born: u32) {
         self.tombstones += u64::from(size);
         self.buried = Some(self.buried.map_or(born, |first| first.min(born)));
     }
 }
 
-fn release(segments: &mut BTreeMap<u32, Segment>, segment: u32, weight: u64) {
+/// Something in a segment has died.
+fn release(segments: &mut BTreeMap<u32, Segment>, freed: &mut u64, segment: u32, weight: u64) {
     if let Some(segment) = segments.get_mut(&segment) {
-        segment.release(weight);
+        segment.live = segment.live.saturating_sub(weight);
+        // One in which nothing lives any more is worth a look at once.
+        *freed = if segment.live == 0 { u64::MAX } else { freed.saturating_add(weight) };
     }
 }
 
@@ -139,7 +140,7 @@ impl Index {
         let queue = self.queues.entry(id).or_insert_with(|| Queue::born_in(segment));
         let before = queue.insert(position, segment, slot);
         if let Some((old, slot)) = before {
-            release(&mut self.segments, old, u64::from(slot.weight));
+            release(&mut self.segments, &mut self.freed, old, u64::from(slot.weight));
         }
         if let Some(segment) = self.segments.get_mut(&segment) {
             segment.live += u64::from(slot.weight);
@@ -180,7 +181,7 @@ impl Index {
                 let Some(queue) = self.queue(id, segment) else { return };
                 queue.next = queue.next.max(position.saturating_add(1));
                 if let Some((at, slot)) = queue.kill(position) {
-                    release(&mut self.segments, at, u64::from(slot.weight));
+                    release(&mut self.segments, &mut self.freed, at, u64::from(slot.weight));
                 }
                 self.note(id, segment);
             }
@@ -214,7 +215,7 @@ impl Index {
 
     fn free(&mut self, freed: Freed) {
         for (segment, weight) in freed {
-            release(&mut self.segments, segment, weight);
+            release(&mut self.segments, &mut self.freed, segment, weight);
         }
     }
 
@@ -223,8 +224,8 @@ impl Index {
         if let Some(mut queue) = self.queues.remove(&id) {
             born = queue.born;
             self.forget_state(&queue);
-            let segments = &mut self.segments;
-            queue.kill_below(u64::MAX, |segment, weight| release(segments, segment, weight));
+            let (segments, freed) = (&mut self.segments, &mut self.freed);
+            queue.kill_below(u64::MAX, |at, weight| release(segments, freed, at, weight));
         }
         if let Some(before) = self.removed.insert(id, Removed { segment, size, born }) {
             born = before.born;
@@ -319,7 +320,7 @@ impl Index {
         if key.deleted {
             self.exhume(key.segment, key.size);
         } else {
-            release(&mut self.segments, key.segment, u64::from(key.size));
+            release(&mut self.segments, &mut self.freed, key.segment, u64::from(key.size));
             self.values -= 1;
         }
     }

@@ -182,7 +182,7 @@ fn shutdown_commits_what_was_submitted_whatever_the_durability() {
 fn without_syncs_the_disk_has_it_about_a_second_later() {
     let files = SimulatedFiles::new(1);
     let settings = Settings { durability: Durability::Os, ..settings() };
-    let (journal, _) = Journal::open(files.clone(), &settings).expect("an open journal");
+    let (journal, _) = Journal::open(files, &settings).expect("an open journal");
     let store = Store::start(journal).expect("threads");
     let (submitter, numbers) = submitter(&store);
     let number = submitter.submit(vec![append(1, 1, 200)]);
@@ -256,12 +256,10 @@ fn a_panic_on_the_journals_thread_is_a_failure_that_is_seen() {
     let directory = TempDir::new().expect("a directory");
     let store = Store::start(open(&directory)).expect("threads");
     let submitter = store.submitter(Box::new(|_| panic!("a callback that panics, on purpose")));
+    let states = states(&store);
+    assert_eq!(states.recv_timeout(PATIENCE), Ok(State::Healthy));
     submitter.submit(vec![append(1, 1, 10)]);
-    let started = std::time::Instant::now();
-    while !matches!(store.state(), State::Failed { .. }) {
-        assert!(started.elapsed() < PATIENCE);
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    assert!(matches!(states.recv_timeout(PATIENCE), Ok(State::Failed { .. })));
     store.shutdown();
 }
 

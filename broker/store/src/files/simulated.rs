@@ -55,6 +55,7 @@ struct Disk {
     writers: u32,
     readers: u32,
     free: Option<u64>,
+    passing_syncs: u32,
     failing_syncs: u32,
     failing_writes: u32,
     syncs: u64,
@@ -66,6 +67,8 @@ struct Inode {
     durable: Vec<u8>,
     /// Sectors in which the two differ, as far as the system still means to write them.
     dirty: BTreeSet<u64>,
+    /// Open files: as long as there are any, it stays without a name.
+    handles: u32,
 }
 
 impl SimulatedFiles {
@@ -85,12 +88,20 @@ impl SimulatedFiles {
         let mut disk = self.disk();
         disk.epoch += 1;
         (disk.writers, disk.readers) = (0, 0);
+        disk.inodes.values_mut().for_each(|inode| inode.handles = 0);
+        disk.purge();
     }
 
     /// The next so many syncs of files fail. What they should have synced stays readable, but the
     /// disk never gets it, as after a real system's failed sync.
     pub fn fail_syncs(&self, count: u32) {
-        self.disk().failing_syncs = count;
+        self.fail_syncs_after(0, count);
+    }
+
+    /// As [`Self::fail_syncs`], but some more syncs succeed before.
+    pub fn fail_syncs_after(&self, passing: u32, count: u32) {
+        let mut disk = self.disk();
+        (disk.passing_syncs, disk.failing_syncs) = (passing, count);
     }
 
     /// The next so many writes fail, having written nothing.
@@ -119,8 +130,8 @@ impl SimulatedFiles {
     pub fn plant(&self, name: &str, content: &[u8]) {
         let mut disk = self.disk();
         let inode = disk.allocate();
-        let planted =
-            Inode { content: content.to_vec(), durable: content.to_vec(), dirty: BTreeSet::new() };
+        let (content, durable) = (content.to_vec(), content.to_vec());
+        let planted = Inode { content, durable, ..Inode::default() };
         disk.inodes.insert(inode, planted);
         disk.names.insert(name.to_owned(), inode);
         disk.durable_names.insert(name.to_owned(), inode);
@@ -141,7 +152,8 @@ impl SimulatedFiles {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn file(&self, disk: &Disk, inode: u64) -> SimulatedFile {
+    fn file(&self, disk: &mut Disk, inode: u64) -> SimulatedFile {
+        disk.inodes.entry(inode).or_default().handles += 1;
         SimulatedFile { files: self.clone(), inode, epoch: disk.epoch }
     }
 }
@@ -187,11 +199,18 @@ impl Disk {
             };
         }
         self.names = self.durable_names.clone();
-        let alive: BTreeSet<u64> = self.names.values().copied().collect();
-        self.inodes.retain(|inode, _| alive.contains(inode));
         for inode in self.inodes.values_mut() {
+            inode.handles = 0;
             inode.crash(&mut seed);
         }
+        self.purge();
+    }
+
+    /// Forgets what has neither name nor open file.
+    fn purge(&mut self) {
+        let names = self.names.values().chain(self.durable_names.values());
+        let named: BTreeSet<u64> = names.copied().collect();
+        self.inodes.retain(|inode, file| file.handles > 0 || named.contains(inode));
     }
 
     fn flip_bit(&mut self, mut seed: u64, suffix: &str) -> Option<Flip> {
@@ -294,9 +313,9 @@ impl FileSystem for SimulatedFiles {
     }
 
     fn open(&self, name: &str) -> io::Result<SimulatedFile> {
-        let disk = self.disk();
+        let mut disk = self.disk();
         let inode = disk.find(name)?;
-        Ok(self.file(&disk, inode))
+        Ok(self.file(&mut disk, inode))
     }
 
     fn open_read_only(&self, name: &str) -> io::Result<SimulatedFile> {
@@ -306,7 +325,7 @@ impl FileSystem for SimulatedFiles {
     fn create(&self, name: &str) -> io::Result<SimulatedFile> {
         let mut disk = self.disk();
         if let Some(inode) = disk.names.get(name).copied() {
-            let file = self.file(&disk, inode);
+            let file = self.file(&mut disk, inode);
             drop(disk);
             file.truncate(0)?;
             return Ok(file);
@@ -318,7 +337,7 @@ impl FileSystem for SimulatedFiles {
         let inode = disk.allocate();
         disk.inodes.insert(inode, Inode::default());
         disk.names.insert(name.to_owned(), inode);
-        Ok(self.file(&disk, inode))
+        Ok(self.file(&mut disk, inode))
     }
 
     fn create_directory(&self, name: &str) -> io::Result<()> {
@@ -353,6 +372,7 @@ impl FileSystem for SimulatedFiles {
         disk.durable_names.retain(|name, _| parent(name) != directory);
         let here = disk.names.iter().filter(|(name, _)| parent(name) == directory);
         disk.durable_names.extend(here.map(|(name, inode)| (name.clone(), *inode)));
+        disk.purge();
         Ok(())
     }
 
@@ -371,6 +391,17 @@ impl SimulatedFile {
         let outcome = act(&mut disk, &mut inode);
         disk.inodes.insert(self.inode, inode);
         outcome
+    }
+}
+
+impl Drop for SimulatedFile {
+    fn drop(&mut self) {
+        let mut disk = self.files.disk();
+        if disk.epoch == self.epoch
+            && let Some(inode) = disk.inodes.get_mut(&self.inode)
+        {
+            inode.handles -= 1;
+        }
     }
 }
 
@@ -429,7 +460,9 @@ impl File for SimulatedFile {
     fn sync_data(&self) -> io::Result<()> {
         self.with(|disk, inode| {
             disk.syncs += 1;
-            if disk.failing_syncs > 0 {
+            if disk.passing_syncs > 0 {
+                disk.passing_syncs -= 1;
+            } else if disk.failing_syncs > 0 {
                 disk.failing_syncs -= 1;
                 // The system marks the pages clean all the same: nobody will write them again.
                 inode.dirty.clear();

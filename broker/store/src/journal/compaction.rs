@@ -88,8 +88,8 @@ impl Compaction {
             self.done.pop_front();
             return true;
         }
-        let Some(current) = self.current.take().or_else(|| self.choose(log, &shared.index()))
-        else {
+        let current = self.current.take().or_else(|| self.choose(log, &mut shared.index()));
+        let Some(current) = current else {
             return false;
         };
         match self.advance(log, shared, current) {
@@ -106,7 +106,12 @@ impl Compaction {
     }
 
     /// The segment that is worth most, if any is worth it.
-    fn choose<F: FileSystem>(&self, log: &Log<F>, index: &Index) -> Option<Current> {
+    fn choose<F: FileSystem>(&self, log: &Log<F>, index: &mut Index) -> Option<Current> {
+        // All segments are looked at: not for every acknowledgement.
+        if index.freed < log.segment_bytes() / 16 && !log.is_full() {
+            return None;
+        }
+        index.freed = 0;
         let unwritten = index.chunks.front().map_or(u32::MAX, |chunk| chunk.segment);
         let head = log.head().unwrap_or(u32::MAX);
         let sealed = index.segments.iter().filter(|(number, _)| {
@@ -179,6 +184,8 @@ impl Compaction {
                         return Ok(Some(current));
                     }
                 }
+                // Perhaps not the only one.
+                shared.index().freed = u64::MAX;
                 self.done.push_back(Done { segment: current.segment, lsn: log.last_lsn() });
                 Ok(None)
             }

@@ -16,6 +16,7 @@ pub(super) struct Inbox {
     arrived: Condvar,
     full: AtomicBool,
     outcome: Mutex<(State, Stats)>,
+    watchers: Mutex<Vec<Watcher>>,
 }
 
 /// What has come since the journal's thread looked.
@@ -50,6 +51,7 @@ impl Inbox {
             arrived: Condvar::new(),
             full: AtomicBool::new(matches!(state, State::Full { .. })),
             outcome: Mutex::new((state, Stats::default())),
+            watchers: Mutex::default(),
         }
     }
 
@@ -133,16 +135,26 @@ impl Inbox {
         std::mem::replace(&mut letters, Letters { closed, sources, ..Letters::default() })
     }
 
-    /// Publishes how the journal is; true when that has changed.
-    pub(super) fn publish(&self, state: &State, stats: Stats) -> bool {
+    /// Publishes how the journal is, and tells the watchers when that has changed.
+    pub(super) fn publish(&self, state: &State, stats: Stats) {
         self.full.store(matches!(state, State::Full { .. }), Ordering::Release);
         let mut outcome = self.outcome();
         outcome.1 = stats;
-        let changed = outcome.0 != *state;
-        if changed {
+        if outcome.0 != *state {
             outcome.0 = state.clone();
+            drop(outcome);
+            self.watchers().iter().for_each(|watcher| watcher(state));
         }
-        changed
+    }
+
+    /// A watcher hears of the present state first.
+    pub(super) fn watch(&self, watcher: Watcher) {
+        watcher(&self.state());
+        self.watchers().push(watcher);
+    }
+
+    fn watchers(&self) -> MutexGuard<'_, Vec<Watcher>> {
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn is_full(&self) -> bool {

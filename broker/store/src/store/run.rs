@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::inbox::{Durable, Inbox, Letters, Watcher};
+use super::inbox::{Durable, Inbox, Letters};
 use crate::journal::Sync;
 use crate::{Durability, FileSystem, Journal, State};
 
@@ -29,7 +29,6 @@ struct Runner<'a, F: FileSystem> {
     journal: Journal<F>,
     inbox: &'a Arc<Inbox>,
     sources: BTreeMap<usize, Source>,
-    watchers: Vec<Watcher>,
     background: Option<Background<F>>,
 }
 
@@ -62,8 +61,7 @@ pub(super) fn run<F: FileSystem>(journal: Journal<F>, inbox: &Arc<Inbox>) {
         Durability::Os => Background::start(Arc::clone(inbox)),
         Durability::Fsync | Durability::None => None,
     };
-    let (sources, watchers) = (BTreeMap::new(), Vec::new());
-    let mut runner = Runner { journal, inbox, sources, watchers, background };
+    let mut runner = Runner { journal, inbox, sources: BTreeMap::new(), background };
     let mut more = true;
     loop {
         let letters = inbox.take(runner.patience(more));
@@ -96,8 +94,7 @@ impl<F: FileSystem> Runner<'_, F> {
             self.sources.insert(id, Source { durable, taken: 0, told: 0 });
         }
         for watcher in letters.new_watchers {
-            watcher(&self.journal.state());
-            self.watchers.push(watcher);
+            self.inbox.watch(watcher);
         }
         for (id, transactions) in letters.submissions {
             for transaction in &transactions {
@@ -128,12 +125,7 @@ impl<F: FileSystem> Runner<'_, F> {
     }
 
     fn publish(&self) {
-        let state = self.journal.state();
-        if self.inbox.publish(&state, self.journal.counted()) {
-            for watcher in &self.watchers {
-                watcher(&state);
-            }
-        }
+        self.inbox.publish(&self.journal.state(), self.journal.counted());
     }
 
     /// True when there is more to do at once.

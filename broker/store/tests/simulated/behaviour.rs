@@ -253,7 +253,7 @@ fn at_its_bound_the_journal_is_full_loses_nothing_and_recovers_when_drained() {
     assert_eq!(journal.state(), State::Healthy);
     assert_eq!(positions(&journal, 1), (submitted - 4..=submitted).collect::<Vec<_>>());
     files.crash(9);
-    let (journal, _) = Journal::open(files.clone(), &settings).expect("an open journal");
+    let (journal, _) = Journal::open(files, &settings).expect("an open journal");
     assert_eq!(positions(&journal, 1), (submitted - 4..=submitted).collect::<Vec<_>>());
 }
 
@@ -346,7 +346,7 @@ fn reading_only_changes_nothing_and_says_what_opening_would_do() {
     assert_eq!(reader.keyed(b"").count(), 1);
     drop(reader);
     assert_eq!(contents(&files), before);
-    let (_, opened) = Journal::open(files.clone(), &settings()).expect("an open journal");
+    let (_, opened) = Journal::open(files, &settings()).expect("an open journal");
     assert_eq!(opened, report);
     let empty = SimulatedFiles::new(1);
     assert!(Journal::open_read_only(empty.clone()).is_err());

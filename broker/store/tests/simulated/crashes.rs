@@ -8,11 +8,11 @@ use crate::model::number;
 use crate::run::Run;
 
 fn runs(name: &str, run: impl Fn(u64, u64)) {
-    let steps = number("STORE_STEPS", 200);
+    let steps = number("STORE_STEPS", 150);
     if let Ok(seed) = std::env::var("STORE_SEED") {
         return run(seed.parse().expect("a number"), steps);
     }
-    for seed in 0..number("STORE_SEEDS", 40) {
+    for seed in 0..number("STORE_SEEDS", 25) {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(seed, steps)));
         if let Err(panic) = outcome {
             eprintln!("repeat with: STORE_SEED={seed} STORE_STEPS={steps} cargo test {name}");

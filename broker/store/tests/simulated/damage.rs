@@ -56,7 +56,7 @@ fn names(report: &Report) -> Vec<&str> {
 #[test]
 fn a_bit_that_turns_over_is_found_and_reported_once_with_its_file() {
     let first = number("STORE_SEED", 0);
-    for seed in first..first + number("STORE_SEEDS", 300) {
+    for seed in first..first + number("STORE_SEEDS", 100) {
         let (files, expected) = filled(seed);
         let flip = files.flip_bit(seed, ".segment").expect("a byte");
         let damaged = files.content(&flip.file);
@@ -111,7 +111,7 @@ fn many_flipped_bits_are_survived_as_well() {
 #[test]
 fn damage_while_running_is_counted_by_loads_and_never_returned() {
     let mut found = (0, 0);
-    for seed in 0..number("STORE_SEEDS", 200) {
+    for seed in 0..number("STORE_SEEDS", 60) {
         let files = SimulatedFiles::new(seed);
         let mut random = Random(seed);
         let (mut journal, _) = Journal::open(files.clone(), &settings()).expect("an open journal");

@@ -212,7 +212,17 @@ impl Run {
     /// The power goes at any moment: all that was durable is there, and of the rest a beginning.
     pub(crate) fn power_cut(&mut self) {
         let seed = self.random.next();
+        self.journal = None;
         self.files.crash(seed);
+        // It may go again while recovery is at work.
+        while self.chance(4) {
+            let passing = self.random.below(4) as u32;
+            self.files.fail_syncs_after(passing, 1);
+            drop(Journal::open(self.files.clone(), &self.settings));
+            self.files.fail_syncs(0);
+            let seed = self.random.next();
+            self.files.crash(seed);
+        }
         self.reopen();
     }
 

@@ -70,7 +70,8 @@ fn a_queue_agrees_with_a_plain_map_whatever_happens() {
                 }
                 _ => {
                     let count = random(6) as u32;
-                    let behind = plain.0.keys().take(count as usize).last().map(|last| last + 1);
+                    let behind =
+                        plain.0.keys().take(count as usize).next_back().map(|last| last + 1);
                     assert_eq!(queue.behind_first(count), behind);
                 }
             }
