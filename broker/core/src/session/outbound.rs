@@ -194,7 +194,9 @@ impl Outbound {
         }
     }
 
-    fn enqueue_or_leave_stored(&mut self, delivery: Delivery, stored: bool) {
+    /// Puts a message behind all that waits, in memory or, when something waits in the store alone,
+    /// there with it.
+    pub(crate) fn enqueue_or_leave_stored(&mut self, delivery: Delivery, stored: bool) {
         let leaves = stored && delivery.position > 0;
         let much = self.queue.len() - self.queued_qos0 >= MEMORY_MESSAGES
             || self.queue_bytes >= MEMORY_BYTES;

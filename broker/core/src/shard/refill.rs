@@ -159,7 +159,7 @@ impl Shard {
                     delivery.uncommitted = true;
                     wire.stats.queued += 1;
                     wire.stats.queued_bytes += delivery.message.bytes() as u64;
-                    session.outbound.enqueue(delivery);
+                    session.outbound.enqueue_or_leave_stored(delivery, true);
                     continue;
                 }
                 commits.write_lazily(append);

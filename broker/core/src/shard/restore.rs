@@ -42,11 +42,7 @@ impl Shard {
         });
         let released = &restored.released;
         let last = summary.last.max(released.last().copied().unwrap_or(0));
-        let window = match self.limits().max_inflight {
-            0 => u16::MAX,
-            window => window,
-        };
-        session.outbound.restore(last + 1, tail, released, window.into());
+        session.outbound.restore(last + 1, tail, released);
         self.wire.stats.inflight += released.len() as u64;
         self.wire.stats.queued += session.outbound.queued() as u64;
         self.wire.stats.queued_bytes += session.outbound.queued_bytes() as u64;
