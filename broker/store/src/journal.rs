@@ -259,6 +259,7 @@ fn goes_ahead(operation: &Operation, drops: &BTreeSet<QueueId>) -> bool {
             !drops.contains(queue)
         }
         Operation::Remove { .. } => true,
+        Operation::Put { version: None, value, .. } => value.is_empty(),
         _ => false,
     }
 }
@@ -270,9 +271,14 @@ fn dropped_from(operation: &Operation) -> Option<QueueId> {
     }
 }
 
-/// Takes space that it does not give back.
+/// Takes space that it does not give back. A key without a value is a few bytes, and often what has
+/// to be noted so that an entry may go.
 fn stores(operation: &Operation) -> bool {
-    matches!(operation, Operation::Append { .. } | Operation::Put { .. })
+    match operation {
+        Operation::Append { .. } => true,
+        Operation::Put { value, .. } => !value.is_empty(),
+        _ => false,
+    }
 }
 
 /// The most that an operation takes in the log.

@@ -39,6 +39,11 @@ impl Shard {
         if !self.durable || (session.stored.is_none() && !lasts) {
             return self.attached(now, number, attach, session_present);
         }
+        if session.stored.is_some() && self.commits.full {
+            // It is stored, with another will perhaps, and may be what has to be emptied.
+            self.write_session(now, number, None);
+            return self.attached(now, number, attach, session_present);
+        }
         session.arriving = Some(id);
         self.arriving.insert(id, number);
         if session.stored.is_none() {

@@ -51,11 +51,16 @@ impl Shard {
             }
             let filter = filter.detached();
             options.qos = options.qos.min(self.limits().max_qos);
-            let reason = match full {
+            // What is stored already needs no room: a client that is to empty its queue may come back
+            // and ask for what it has.
+            let known = self.sessions[number as usize].subscriptions.get(&filter);
+            let stored =
+                known.is_some_and(|it| (it.options, it.identifier) == (options, identifier));
+            let reason = match full && !stored {
                 true => ReasonCode::QuotaExceeded,
                 false => self.subscribe_one(now, number, &filter, options, identifier, request),
             };
-            if let Some(queue) = queue.filter(|_| !reason.is_error()) {
+            if let Some(queue) = queue.filter(|_| !reason.is_error() && !full) {
                 let wanted = self.pending(request).retained.last() == Some(&filter);
                 let retained = if wanted { Retained::After(None) } else { Retained::Done };
                 let record = SubscriptionRecord { options, identifier, retained };

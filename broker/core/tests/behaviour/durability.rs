@@ -475,6 +475,14 @@ fn a_full_store_refuses_what_would_have_to_be_stored_and_nothing_else() {
         let full = ReasonCode::QuotaExceeded;
         assert_eq!(reasons, [full, ReasonCode::Success, full]);
         assert_eq!(broker.subscribe(peer, "more", QoS::AtLeastOnce), full);
+        broker.store.waits = true;
+        broker.lose(peer);
+        let peer = broker.attach("c", V5, stays);
+        assert!(broker.connack(peer).session_present, "without waiting for room");
+        let granted = broker.subscribe(peer, "stored", QoS::AtLeastOnce);
+        assert_eq!(granted, ReasonCode::GrantedQoS1, "it has that");
+        broker.store.waits = false;
+        broker.sync();
         let new = broker.attach("new", V5, stays);
         assert_eq!(broker.connack(new).reason, full);
         broker.store_full(false);
