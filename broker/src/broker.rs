@@ -14,6 +14,7 @@ use midge_bridge::{Bridge, BridgeError};
 use midge_config::{Config, NamedFiles};
 
 use crate::connectors;
+use crate::import::first_start;
 use crate::listener::Listening;
 use crate::listener::bind::{BindError, bind};
 use crate::policy::Policy;
@@ -65,6 +66,7 @@ impl Broker {
             storage::check(persistence)
                 .map_err(|error| StartError::Files(vec![error.to_string()]))?;
         }
+        first_start::check(config)?;
         match Bridge::check(&midge_bridge::Settings::from(config)) {
             errors if errors.is_empty() => Ok(()),
             errors => Err(StartError::Bridge(errors)),

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 use midge_codec::Text;
@@ -33,23 +33,8 @@ const BATCH_OPERATIONS: usize = 4096;
 /// # Errors
 /// The file is damaged, or the system refused something; nothing has changed then.
 pub(crate) fn import(config: &Config) -> Result<(), StorageError> {
-    let Some(persistence) = &config.persistence else { return Ok(()) };
-    let Some(file) = &persistence.import else { return Ok(()) };
-    if !is_vacant(&persistence.journal())? {
-        return Ok(());
-    }
-    let refused = |why: String| StorageError::Import { file: file.clone(), why };
-    let bytes = match fs::read(file) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(refused(error.to_string())),
-    };
-    let database = mosquitto_db::parse(&bytes).map_err(|error| {
-        refused(format!(
-            "{error}; to start without what it holds, move the file away or let persistence_file \
-             name another one"
-        ))
-    })?;
+    let Some(LeftBehind { persistence, file, bytes }) = left_behind(config)? else { return Ok(()) };
+    let database = parse(file, &bytes)?;
     let surroundings = Surroundings {
         now: now(),
         listeners: config
@@ -68,6 +53,54 @@ pub(crate) fn import(config: &Config) -> Result<(), StorageError> {
     Ok(())
 }
 
+/// Whether an import would find fault with the file, told without making anything.
+///
+/// # Errors
+/// As [`import`].
+pub(crate) fn check(config: &Config) -> Result<(), StorageError> {
+    match left_behind(config)? {
+        Some(LeftBehind { file, bytes, .. }) => parse(file, &bytes).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+/// A database, and where what it holds goes.
+struct LeftBehind<'c> {
+    persistence: &'c Persistence,
+    file: &'c Path,
+    bytes: Vec<u8>,
+}
+
+/// What Mosquitto has left, if there is no journal yet.
+fn left_behind(config: &Config) -> Result<Option<LeftBehind<'_>>, StorageError> {
+    let Some(persistence) = &config.persistence else { return Ok(None) };
+    let Some(file) = &persistence.import else { return Ok(None) };
+    if !is_vacant(&persistence.journal())? {
+        return Ok(None);
+    }
+    match fs::read(file) {
+        Ok(bytes) => Ok(Some(LeftBehind { persistence, file, bytes })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(refused(file, error.to_string())),
+    }
+}
+
+fn parse<'f>(file: &Path, bytes: &'f [u8]) -> Result<Database<'f>, StorageError> {
+    mosquitto_db::parse(bytes).map_err(|error| {
+        refused(
+            file,
+            format!(
+                "{error}; to start without what it holds, move the file away or let \
+                 persistence_file name another one"
+            ),
+        )
+    })
+}
+
+fn refused(file: &Path, why: String) -> StorageError {
+    StorageError::Import { file: file.to_owned(), why }
+}
+
 /// Whether there is no such directory, or nothing in it.
 fn is_vacant(directory: &Path) -> io::Result<bool> {
     match fs::read_dir(directory) {
@@ -82,17 +115,34 @@ fn make(
     persistence: &Persistence,
     operations: impl Iterator<Item = Operation>,
 ) -> Result<(), StorageError> {
-    let (directory, whole) = (unfinished(persistence), persistence.journal());
+    let directory = persistence.journal().with_extension(UNFINISHED);
     discard(&directory)?;
+    let written = write(persistence, &directory, operations);
+    if written.is_err() {
+        // It would only take room; if it stays, the next start sees to it.
+        let _ = fs::remove_dir_all(&directory);
+    }
+    written?;
+    fs::rename(&directory, persistence.journal())?;
+    // The name has to last as well.
+    File::open(&persistence.directory)?.sync_all()?;
+    Ok(())
+}
+
+fn write(
+    persistence: &Persistence,
+    directory: &Path,
+    operations: impl Iterator<Item = Operation>,
+) -> Result<(), StorageError> {
     let settings = Settings {
         // All of it is synced at the end, before it counts.
         durability: Durability::Os,
         segment_bytes: u32::try_from(persistence.segment_bytes).unwrap_or(u32::MAX),
         max_bytes: persistence.max_bytes,
     };
-    let (mut journal, _) = Journal::open(DiskFiles(directory.clone()), &settings)?;
+    let (mut journal, _) = Journal::open(DiskFiles(directory.to_owned()), &settings)?;
     let refused =
-        |source: CommitError| StorageError::Write { directory: directory.clone(), source };
+        |source: CommitError| StorageError::Write { directory: directory.to_owned(), source };
     let mut batch = Vec::new();
     let mut bytes = 0;
     for operation in operations {
@@ -105,15 +155,7 @@ fn make(
         }
     }
     journal.append(&transaction(batch));
-    journal.close().map_err(refused)?;
-    fs::rename(&directory, &whole)?;
-    // The name has to last as well.
-    File::open(&persistence.directory)?.sync_all()?;
-    Ok(())
-}
-
-fn unfinished(persistence: &Persistence) -> PathBuf {
-    persistence.journal().with_extension(UNFINISHED)
+    journal.close().map_err(refused)
 }
 
 /// Removes what an import that was cut off has left; refuses while one is at work.
@@ -172,3 +214,6 @@ fn now() -> Now {
         unix_millis: since_epoch.map_or(0, |since| since.as_millis() as u64),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@ use midge_tests::{
 };
 use rustix::process::{Pid, Signal};
 
+use crate::persistence::STORED;
+
 /// A Mosquitto on the files and ports of a Midge that does not run.
 struct Mosquitto<'m> {
     midge: &'m mut Midge,
@@ -289,7 +291,7 @@ fn a_session_is_for_the_user_who_comes_back_and_within_his_rights() {
 
 /// A Midge that would import what a test puts in its place.
 fn before_the_first_start() -> Setup {
-    let setup = Setup::conf("persistence true\npersistence_location @DIR@/data\n");
+    let setup = Setup::conf(STORED);
     std::fs::create_dir(setup.directory().join("data")).expect("the directory");
     setup
 }
@@ -329,6 +331,19 @@ fn a_damaged_database_stops_the_first_start_and_changes_nothing() {
     midge.client("client").ping();
     assert_eq!(names(&data), ["aside.db", "midge-store"]);
     assert!(!midge.log().contains("Imported"));
+}
+
+#[test]
+fn a_damaged_database_is_found_by_test_config() {
+    let setup = before_the_first_start().argument("--test-config");
+    let data = setup.directory().join("data");
+    std::fs::write(data.join("mosquitto.db"), recorded()).expect("written");
+    setup.run().success();
+    std::fs::write(data.join("mosquitto.db"), "no database").expect("written");
+    let refusal = setup.run();
+    assert_eq!(refusal.code, Some(3), "{}", refusal.all());
+    assert!(refusal.stderr.contains("Mosquitto's mark"), "{}", refusal.all());
+    assert_eq!(names(&data), ["mosquitto.db"]);
 }
 
 #[test]
