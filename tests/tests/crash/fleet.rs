@@ -13,7 +13,7 @@ use crate::random::Random;
 use crate::receiver::Receiver;
 use crate::witness::Witness;
 
-/// How long something that has to come may take.
+/// How long something that has to come may take, unless the fleet is told otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 enum Actor {
@@ -35,6 +35,7 @@ pub(crate) struct Fleet {
     members: Vec<Member>,
     pub(crate) ledger: Ledger,
     pub(crate) random: Random,
+    pub(crate) patience: Duration,
     witnesses: usize,
     /// Witnesses that have seen every promise kept.
     pub(crate) witnessed: usize,
@@ -141,8 +142,15 @@ impl Member {
 
 impl Fleet {
     pub(crate) fn new(address: SocketAddr, random: Random) -> Fleet {
-        let ledger = Ledger::new();
-        Fleet { address, members: Vec::new(), ledger, random, witnesses: 0, witnessed: 0 }
+        Fleet {
+            address,
+            members: Vec::new(),
+            ledger: Ledger::new(),
+            random,
+            patience: PATIENCE,
+            witnesses: 0,
+            witnessed: 0,
+        }
     }
 
     pub(crate) fn publisher(&mut self, name: &str, version: ProtocolVersion, stored: bool) {
@@ -279,7 +287,7 @@ impl Fleet {
             }
             out.iter().for_each(|packet| link.put(packet));
             link.write();
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > self.patience {
                 let text = witness.missing(&self.ledger).unwrap_or_default();
                 return self.ledger.fault(Wrong::Retained, text);
             }
@@ -318,7 +326,7 @@ impl Fleet {
             while Instant::now() < pause {
                 self.turn();
             }
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > self.patience {
                 return self.give_up();
             }
         }

@@ -7,12 +7,17 @@
 //! Invariant: a failing test says from which seed it goes again, and tells the story of the message
 //! concerned.
 
+mod disk;
+mod failed_sync;
 mod fleet;
+mod full_disk;
 mod kills;
 mod ledger;
 mod link;
 mod mix;
 mod payload;
+mod power_cuts;
+mod preload;
 mod publisher;
 mod random;
 mod receiver;
