@@ -31,7 +31,7 @@ fn after_a_failed_sync_nothing_is_acknowledged_and_the_process_ends() {
             ended.join().expect("it ended")
         });
         assert_eq!(code, Some(1), "seed {seed}: it ends within {DEADLINE:?}, as a failure");
-        midge.says(&["store: ", "nothing is acknowledged any more, the broker ends"]);
+        midge.says(&["nothing is acknowledged any more, the broker ends"]);
         midge.says(&["Error: store: ", "sync of a segment", "os error 5"]);
         fleet.read_out();
 

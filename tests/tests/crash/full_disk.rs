@@ -100,7 +100,7 @@ fn a_full_disk_refuses_what_is_to_be_kept_loses_nothing_and_recovers_alone() {
     let mut publisher = midge.client("publisher");
     let full = fill(&mut publisher, 0);
     assert!(full > 10, "only {full} messages fitted");
-    midge.says(&["store: no room"]);
+    midge.says(&["what has to be stored is refused until", "bytes are free"]);
 
     // What is not to be kept goes on, and so do those who read.
     let mut here = midge.client("here");
@@ -112,7 +112,7 @@ fn a_full_disk_refuses_what_is_to_be_kept_loses_nothing_and_recovers_alone() {
     }
     let reason = publisher.publish(message("t", payload(full)).qos(QOS1).retained());
     assert_eq!(reason, ReasonCode::QuotaExceeded);
-    assert_eq!(count(&midge, "store: no room"), 1, "said once");
+    assert_eq!(count(&midge, "what has to be stored is refused"), 1, "said once");
 
     // A crash with the disk full.
     midge.crash();
@@ -132,7 +132,7 @@ fn a_full_disk_refuses_what_is_to_be_kept_loses_nothing_and_recovers_alone() {
     assert!(again - full > 10, "only {} messages fitted", again - full);
     let mut away = midge.v5("away").persistent().connect();
     take(&mut away, full + 1..again);
-    midge.says(&["store: there is room again"]);
+    midge.says(&["what has to be stored is accepted again"]);
     eventually("a message is accepted again", || {
         let reason = publisher.publish(message("t", payload(again)).qos(QOS2));
         (reason == ReasonCode::Success).then_some(())
@@ -154,13 +154,13 @@ fn space_that_somebody_else_frees_is_used_at_once() {
     away.disconnect();
     let mut publisher = midge.client("publisher");
     let full = fill(&mut publisher, 0);
-    midge.says(&["store: no room"]);
+    midge.says(&["what has to be stored is refused until", "bytes are free"]);
     std::fs::remove_file(&ballast).expect("ballast");
     eventually("a message is accepted again", || {
         let reason = publisher.publish(message("t", payload(full)).qos(QOS1));
         (reason == ReasonCode::Success).then_some(())
     });
-    midge.says(&["store: there is room again"]);
+    midge.says(&["what has to be stored is accepted again"]);
     let mut away = midge.v5("away").persistent().connect();
     take(&mut away, 0..full + 1);
 }
@@ -171,6 +171,6 @@ fn midge_without_room(midge: &Midge) {
     away.subscribe("t", QOS2);
     away.disconnect();
     fill(&mut midge.client("publisher"), 0);
-    midge.says(&["store: no room"]);
-    assert_eq!(count(midge, "store: no room"), 1);
+    midge.says(&["what has to be stored is refused until", "bytes are free"]);
+    assert_eq!(count(midge, "what has to be stored is refused"), 1);
 }
