@@ -14,10 +14,19 @@ use crate::stored::{Key, delete};
 
 impl Shard {
     pub(super) fn puback(&mut self, now: Now, index: u32, ack: &Ack) {
-        let session = self.connection(index).session;
+        let number = self.connection(index).session;
+        let session = self.session(number);
+        let position = session.outbound.flight.position(ack.packet_id);
         // [MQTT-4.8.2-6]: an error settles the message too; no other member of a shared
         // subscription is tried.
-        let acknowledged = self.session(session).outbound.flight.puback(ack.packet_id);
+        let acknowledged = session.outbound.flight.puback(ack.packet_id);
+        if let (Acknowledged::Finished, Some(stored)) = (&acknowledged, &session.stored)
+            && session.outbound.low() <= position
+        {
+            // An earlier one is not finished, so trimming does not reach this one.
+            let queue = stored.queue;
+            self.write_lazily(Operation::Acknowledge { queue, position });
+        }
         self.settle(now, index, ack.packet_id, &acknowledged);
     }
 

@@ -582,3 +582,20 @@ fn what_a_member_was_sent_at_qos_2_before_a_crash_is_never_anothers() {
         assert_eq!(broker.read_publishes(first).len(), 10, "{shards} shards");
     }
 }
+
+#[test]
+fn what_was_acknowledged_behind_a_message_that_is_not_does_not_come_again() {
+    let mut broker = stored(1);
+    let subscriber = broker.resume("s", V5);
+    broker.subscribe(subscriber, "t", QoS::ExactlyOnce);
+    let publisher = broker.connect("p", V5);
+    broker.publish(publisher, qos2("t", "two", 1));
+    broker.publish(publisher, qos1("t", "one", 2));
+    let publishes = broker.read_publishes(subscriber);
+    assert_eq!(publishes.len(), 2);
+    broker.send(subscriber, Packet::Pubrec(ack(1)));
+    broker.send(subscriber, Packet::Puback(ack(2)));
+    broker.crash();
+    let subscriber = broker.resume("s", V5);
+    assert_eq!(broker.read(subscriber), [Packet::Pubrel(ack(1))]);
+}
