@@ -242,6 +242,7 @@ impl Shard {
                     }
                 }
                 Due::Memory => self.memory_due(now),
+                Due::Wills => self.publish_restored_wills(now),
             }
         }
     }

@@ -12,6 +12,7 @@
 //! | `I` queue id, packet id | nothing: a QoS 2 PUBLISH has been taken, its PUBREL has not come |
 //! | `R` queue id, position | nothing: the receiver has the message, its PUBCOMP has not come |
 //! | `T` topic name | a retained message, as [`entry`] writes it; the version orders its writers |
+//! | `W` time, number | a will that is being published, as [`entry`] writes it, until its commit |
 //! | `B`, `K` | the bridge's |
 
 mod codec;

@@ -21,6 +21,8 @@ pub(crate) enum Due {
     Retained(TopicName),
     /// Publishers wait for memory.
     Memory,
+    /// Wills that were being published when the broker stopped.
+    Wills,
 }
 
 /// An entry, to cancel it by. Its number keeps entries of one instant in the order they were made.
@@ -28,6 +30,12 @@ pub(crate) enum Due {
 pub(crate) struct Timer {
     at: Instant,
     number: u64,
+}
+
+impl Timer {
+    pub(crate) fn is_due(self, now: Instant) -> bool {
+        self.at <= now
+    }
 }
 
 #[derive(Debug, Default)]

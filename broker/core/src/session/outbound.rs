@@ -296,8 +296,9 @@ impl Outbound {
     pub(crate) fn take_shared(&mut self, comes_back: bool) -> Vec<Delivery> {
         let restored = if comes_back { 1..self.restored_below } else { 0..0 };
         self.take_waiting(|waiting| {
-            let stays =
-                waiting.shape.qos == QoS::ExactlyOnce && restored.contains(&waiting.position);
+            // Nor what is not stored yet: the commit that it belongs to remembers its packet id.
+            let stays = waiting.shape.qos == QoS::ExactlyOnce
+                && (restored.contains(&waiting.position) || comes_back && waiting.uncommitted);
             waiting.shape.shared.is_some() && !stays
         })
     }

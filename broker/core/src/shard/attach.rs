@@ -26,6 +26,11 @@ impl Shard {
         let client = Arc::clone(client);
         let (number, session_present) = self.resume_or_create(now, &client, connect.clean_start);
         let expiry = self.session_expiry(connect);
+        let will_timer = self.session(number).will_timer;
+        if will_timer.is_some_and(|timer| timer.is_due(now.instant)) {
+            // Too late: only the tick that publishes it has not come yet.
+            self.publish_will(now, number, true);
+        }
         let session = &mut self.sessions[number as usize];
         session.expiry = expiry;
         self.timers.cancel(session.expiry_timer.take());

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use midge_codec::{
     Disconnect, DisconnectProperties, Packet, ProtocolVersion, QoS, ReasonCode, Will,
 };
@@ -10,7 +11,9 @@ use tracing::debug;
 use super::Shard;
 use super::deliver::Envelope;
 use crate::connection::paused;
+use crate::commit::Operation;
 use crate::message::{Message, Origin};
+use crate::stored::{Key, entry};
 use crate::timers::Due;
 use crate::{ConnectionId, Now, Out};
 
@@ -106,7 +109,7 @@ impl Shard {
 
     pub(super) fn will_delay_due(&mut self, now: Now, session: u32) {
         self.session(session).will_timer = None;
-        self.publish_will(now, session);
+        self.publish_will(now, session, true);
         self.write_session(now, session, Some(now.unix_millis));
     }
 
@@ -170,7 +173,7 @@ impl Shard {
         if let Some(will) = &session.will {
             let delay = will.delay;
             if delay == Duration::ZERO {
-                self.publish_will(now, number);
+                self.publish_will(now, number, true);
             } else {
                 let timer = self.timers.push(now.instant + delay, Due::WillDelay(number));
                 self.session(number).will_timer = Some(timer);
@@ -190,10 +193,11 @@ impl Shard {
     /// Ends a session that has no connection: nothing of it remains.
     pub(super) fn end_session(&mut self, now: Now, number: u32) {
         debug_assert!(self.session(number).connection.is_none());
+        let kept = self.session(number).stored.is_some();
         self.leave_all(now, number);
         // [MQTT-3.1.2-8]: the will goes out when the session ends, if not before; its own
         // subscriptions, shared ones above all, have no part in it.
-        self.publish_will(now, number);
+        self.publish_will(now, number, kept);
         let session = self.sessions.remove(number as usize);
         self.by_client_id.remove(&session.client.client_id);
         self.timers.cancel(session.expiry_timer);
@@ -203,7 +207,8 @@ impl Shard {
         stats.queued_bytes -= session.outbound.queued_bytes() as u64;
     }
 
-    fn publish_will(&mut self, now: Now, number: u32) {
+    /// `kept`: the store has the will with its session, and forgets it there.
+    pub(super) fn publish_will(&mut self, now: Now, number: u32, kept: bool) {
         let session = self.session(number);
         let timer = session.will_timer.take();
         self.timers.cancel(timer);
@@ -231,11 +236,35 @@ impl Shard {
             Vec::new(),
         );
         debug_assert!(qos <= QoS::ExactlyOnce);
-        let mut envelope = Envelope::new(message);
+        self.route_will(now, Envelope::new(message), None, kept);
+    }
+
+    /// Until the commit of its publishing, which may wait for other shards, the store keeps a will
+    /// under a key of its own: its session's record tells of it no more.
+    fn route_will(&mut self, now: Now, mut envelope: Envelope, known: Option<Bytes>, kept: bool) {
         let (_, gathering) = self.route(now, &mut envelope);
         self.offer_unpaused(&mut envelope, None);
+        let delete = |key| Operation::Delete { key, version: None };
+        match (gathering, known) {
+            (Some(gathering), Some(key)) => self.gather_with(gathering, delete(key)),
+            (Some(gathering), None) if kept && self.durable => {
+                let key = Key::Will(now.unix_millis, gathering).bytes();
+                let value = entry(envelope.message(), now);
+                self.write_lazily(Operation::Put { key: key.clone(), version: None, value });
+                self.gather_with(gathering, delete(key));
+            }
+            (None, Some(key)) => self.write_lazily(delete(key)),
+            _ => {}
+        }
         if let Some(gathering) = gathering {
             self.seal(now, gathering);
+        }
+    }
+
+    /// Wills that were being published when the broker stopped.
+    pub(super) fn publish_restored_wills(&mut self, now: Now) {
+        for (key, message) in std::mem::take(&mut self.commits.wills) {
+            self.route_will(now, Envelope::new(message), Some(key), true);
         }
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct Commits {
     pub(super) uncommitted: HashMap<(ShardId, u64), Vec<Uncommitted>>,
     /// Queues of ended sessions that still have messages to give to others.
     pub(super) endings: HashMap<QueueId, super::ending::Ending>,
+    /// Wills that were being published when the broker stopped, by their keys.
+    pub(super) wills: Vec<(Bytes, Message)>,
     next_queue: u64,
     pub(super) full: bool,
 }

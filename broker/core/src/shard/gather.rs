@@ -139,6 +139,13 @@ impl Shard {
         }
     }
 
+    /// Something else becomes true with it.
+    pub(super) fn gather_with(&mut self, number: u64, operation: Operation) {
+        if let Some(gathering) = self.commits.gatherings.get_mut(&number) {
+            gathering.operations.push(operation);
+        }
+    }
+
     pub(super) fn gather_for_ending(&mut self, number: u64, ending: QueueId) {
         if let Some(gathering) = self.commits.gatherings.get_mut(&number) {
             gathering.ending = Some(ending);

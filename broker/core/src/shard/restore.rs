@@ -19,6 +19,11 @@ impl Shard {
         for (version, message) in restored.retained {
             self.store_retained(now, version, &mut Envelope::of(message));
         }
+        if !restored.wills.is_empty() {
+            // They go out when all shards know of each other's subscribers.
+            self.commits.wills = restored.wills;
+            let _ = self.timers.push(now.instant, Due::Wills);
+        }
         for session in restored.sessions {
             self.restore_session(now, session);
         }

@@ -19,6 +19,8 @@ pub enum Key {
     Released(QueueId, Position),
     /// A retained message, by its topic.
     Retained(TopicName),
+    /// A will that is being published: since when, and a number.
+    Will(u64, u64),
     /// Not one of a shard's.
     Foreign,
 }
@@ -36,6 +38,9 @@ impl Key {
             }
             Key::Released(queue, position) => key(b'R', Some(*queue), &position.to_be_bytes()),
             Key::Retained(topic) => key(b'T', None, topic.as_str().as_bytes()),
+            Key::Will(unix_millis, number) => {
+                key(b'W', Some(QueueId(*unix_millis)), &number.to_be_bytes())
+            }
             Key::Foreign => Bytes::new(),
         }
     }
@@ -51,6 +56,7 @@ impl Key {
             Some(b'I') => "key of an inbound packet id",
             Some(b'R') => "key of a released message",
             Some(b'T') => "key of a retained message",
+            Some(b'W') => "key of a will",
             _ => return Ok(Key::Foreign),
         };
         let mut reader = Reader::new(what, bytes.clone());
@@ -76,6 +82,7 @@ impl Key {
                 let id = PacketId::new(id).ok_or_else(|| reader.damaged("packet id 0"))?;
                 Ok(Key::Inbound(queue, id))
             }
+            b'W' => Ok(Key::Will(reader.u64()?, reader.u64()?)),
             _ => Ok(Key::Released(QueueId(reader.u64()?), reader.u64()?)),
         }
     }
@@ -107,6 +114,7 @@ mod tests {
             Key::Inbound(QueueId(u64::MAX >> 1), PacketId::new(0x1234).unwrap()),
             Key::Released(QueueId(1), 1 << 40),
             Key::Retained(TopicName::try_from("a/b").unwrap()),
+            Key::Will(1_700_000_000_000, 3),
         ];
         for key in keys {
             assert_eq!(Key::read(&key.bytes()), Ok(key));

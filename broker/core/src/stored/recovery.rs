@@ -40,6 +40,7 @@ pub struct Recovery {
     sessions: HashMap<Text, SessionRecord>,
     own: BTreeMap<QueueId, Own>,
     retained: Vec<(Version, Bytes)>,
+    wills: BTreeMap<Bytes, Bytes>,
     queues: Vec<(QueueId, QueueSummary)>,
 }
 
@@ -56,6 +57,8 @@ struct Own {
 pub struct Restored {
     pub(crate) sessions: Vec<RestoredSession>,
     pub(crate) retained: Vec<(Version, Arc<Message>)>,
+    /// Wills whose publishing was not committed, by their keys.
+    pub(crate) wills: Vec<(Bytes, Message)>,
     /// No queue has this number or a higher one.
     pub(crate) next_queue: u64,
 }
@@ -100,6 +103,10 @@ impl Recovery {
                 // Read now, so that damage is told now; kept when all is known to be wanted.
                 Entry::read(entry.clone(), now)?;
                 self.retained.push((version, entry));
+            }
+            Key::Will(..) => {
+                Entry::read(value.clone(), now)?;
+                self.wills.insert(Bytes::copy_from_slice(key), value);
             }
         }
         Ok(true)
@@ -161,6 +168,13 @@ impl Recovery {
             clear.extend(own.released.into_iter().map(|at| delete(&Key::Released(queue, at))));
         }
         clear.extend(summaries.into_keys().map(|queue| Operation::Remove { queue }));
+        for (key, entry) in self.wills {
+            // It was readable a moment ago.
+            let Ok(Entry(message)) = Entry::read(entry, now) else { continue };
+            let client_id = message.origin.client_id().map_or("", |client_id| client_id.as_str());
+            let home = ShardId::home(client_id, shards);
+            restored[usize::from(home.0)].wills.push((key, message));
+        }
         for (version, entry) in self.retained {
             // It was readable a moment ago.
             let Ok(Entry(message)) = Entry::read(entry, now) else { continue };

@@ -133,8 +133,8 @@ impl Contents {
                 midge_core::stored::read_retained(value, epoch())?;
                 self.retained += 1;
             }
-            // Of a kind that this program does not look into.
-            Key::Foreign => {}
+            // Of a kind that this program does not look into, or on its way to where it counts.
+            Key::Will(..) | Key::Foreign => {}
         }
         Ok(())
     }
