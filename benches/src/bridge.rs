@@ -76,8 +76,9 @@ fn through_midge(
         payload_bytes: options.payload_bytes,
         rate: None,
         subscribed: false,
+        timed: false,
     };
-    load::publish_only(&broker, SHAPE.publishers(), plan, compare::timing(options))
+    load::drive(&broker, SHAPE.publishers(), Vec::new(), plan, compare::timing(options))
         .map_err(|error| broker.explain(&error.to_string()))
 }
 

@@ -11,7 +11,7 @@ use crate::options::{Options, Scenario};
 use crate::process::Contender;
 use crate::publish::Plan;
 use crate::report::{Idle, Report, Series};
-use crate::{bridge, idle, link, wire};
+use crate::{bridge, durable, idle, link, outage, recovery, wire};
 
 /// Runs everything that was asked for, Midge first in every comparison.
 pub(crate) fn run(options: &Options, midge: &Contender, directory: &Path) -> io::Result<Report> {
@@ -31,12 +31,29 @@ pub(crate) fn run(options: &Options, midge: &Contender, directory: &Path) -> io:
                 report.idle = idle_connections(options, &contenders, directory);
                 continue;
             }
+            Scenario::Durable => {
+                report.durable = durable::run(options, &contenders, directory);
+                continue;
+            }
+            Scenario::Recovery => {
+                report.recovery = recovery::run(options, &contenders, directory);
+                continue;
+            }
             Scenario::Bridge => {
                 match &options.kafka {
                     Some(address) => {
                         report.series.extend(bridge::run(options, midge, address, directory)?);
                     }
                     None => report.skipped.push("bridge, --kafka names no Kafka".into()),
+                }
+                continue;
+            }
+            Scenario::Outage => {
+                match &options.kafka_script {
+                    Some(script) => {
+                        report.outage = Some(outage::run(options, midge, script, directory)?);
+                    }
+                    None => report.skipped.push("outage, --kafka-script names no script".into()),
                 }
                 continue;
             }
@@ -64,6 +81,7 @@ fn loads(
         payload_bytes: options.payload_bytes,
         rate: rate.map(|deliveries| deliveries / shape.copies() as f64),
         subscribed: true,
+        timed: false,
     };
     let timing = timing(options);
     rounds(options.rounds, &names(contenders), |place| {
@@ -99,7 +117,7 @@ fn idle_connections(options: &Options, contenders: &[&Contender], directory: &Pa
     .collect()
 }
 
-fn names<'a>(contenders: &[&'a Contender]) -> Vec<&'a str> {
+pub(crate) fn names<'a>(contenders: &[&'a Contender]) -> Vec<&'a str> {
     contenders.iter().map(|contender| contender.name.as_str()).collect()
 }
 

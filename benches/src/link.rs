@@ -26,18 +26,50 @@ pub(crate) struct Link {
 
 /// Connects to the broker on a loopback port and waits for its CONNACK.
 pub(crate) fn open(port: u16, client_id: &str) -> io::Result<TcpStream> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(&wire::connect(client_id))?;
-    let mut answer = [0; 4];
-    stream.read_exact(&mut answer)?;
-    if answer != [wire::CONNACK, 2, 0, 0] {
+    let (stream, present) = connect(port, client_id, true)?;
+    if present {
         return Err(io::Error::other(format!(
-            "{client_id} expected CONNACK 0, found {answer:02x?}"
+            "{client_id} expected a new session, found an old one"
         )));
     }
     Ok(stream)
+}
+
+/// Connects with a session that outlives the connection; tells whether there had been one.
+pub(crate) fn open_stored(port: u16, client_id: &str) -> io::Result<(TcpStream, bool)> {
+    connect(port, client_id, false)
+}
+
+fn connect(port: u16, client_id: &str, clean: bool) -> io::Result<(TcpStream, bool)> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(&wire::connect(client_id, clean))?;
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer)?;
+    match answer {
+        [wire::CONNACK, 2, present @ (0 | 1), 0] => Ok((stream, present == 1)),
+        _ => {
+            let error = format!("{client_id} expected CONNACK 0, found {answer:02x?}");
+            Err(io::Error::other(error))
+        }
+    }
+}
+
+/// Says goodbye and waits until the broker has let go: the client is offline then.
+pub(crate) fn leave(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(&wire::DISCONNECT)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut rest = [0; 4_096];
+    loop {
+        match stream.read(&mut rest) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            // It closed before it had read all that came behind the goodbye.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Subscribes and waits for the SUBACK, which must grant the QoS asked for.

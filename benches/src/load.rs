@@ -4,6 +4,7 @@
 //! ends, and what the run proves (all came, once, in order) covers the whole of it.
 
 use std::io;
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -84,10 +85,13 @@ pub(crate) struct Figures {
     pub(crate) per_second: f64,
     /// Broker CPU microseconds a delivered message.
     pub(crate) cpu_micros: f64,
-    /// p50, p99 and p99.9 in milliseconds, when latency was measured.
+    /// p50, p99 and p99.9 in milliseconds, when latency was measured; of acknowledgements p50, p99
+    /// and the longest.
     pub(crate) latency_millis: Option<[f64; 3]>,
     /// CPU seconds a second: broker, publishing thread, subscribing thread.
     pub(crate) loads: [f64; 3],
+    /// Bytes a message that the broker sent to the disk.
+    pub(crate) written: f64,
     pub(crate) faults: Faults,
 }
 
@@ -95,6 +99,7 @@ pub(crate) struct Figures {
 struct Snapshot {
     at: Instant,
     units: u64,
+    written: u64,
     cpu: [Duration; 3],
 }
 
@@ -117,62 +122,56 @@ fn measure(broker: &Broker, shape: Shape, plan: Plan, timing: Timing) -> io::Res
         link::subscribe(&mut stream, &filter, plan.qos)?;
         subscribers.push((stream, hears));
     }
-    let publishers = (0..shape.publishers())
+    drive(broker, shape.publishers(), subscribers, plan, timing).map(|(figures, _)| figures)
+}
+
+/// Publishes for a while, and tells how many messages each publisher has sent in all. Without
+/// subscribers, what counts is what the broker acknowledged.
+pub(crate) fn drive(
+    broker: &Broker,
+    publishers: usize,
+    subscribers: Vec<(TcpStream, Hears)>,
+    plan: Plan,
+    timing: Timing,
+) -> io::Result<(Figures, Vec<u64>)> {
+    let publishers = (0..publishers)
         .map(|index| link::open(broker.port, &format!("publisher-{index}")))
         .collect::<io::Result<Vec<_>>>()?;
-
     let shared = &Shared::new(publishers.len())?;
+    let heard = !subscribers.is_empty();
     std::thread::scope(|scope| {
-        let subscribing =
-            scope.spawn(move || subscribe::run(shared, plan.qos, plan.window, subscribers));
+        let subscribing = heard.then(|| {
+            scope.spawn(move || subscribe::run(shared, plan.qos, plan.window, subscribers))
+        });
         let publishing = scope.spawn(move || publish::run(shared, plan, publishers));
-        let delivered = || shared.delivered.load(Ordering::Acquire);
-        let interval = observe(broker, shared, timing, &delivered);
+        let counter = if heard { &shared.delivered } else { &shared.acknowledged };
+        let interval = observe(broker, shared, timing, &|| counter.load(Ordering::Acquire));
         shared.stop.store(true, Ordering::SeqCst);
         if interval.is_err() {
             shared.failed.store(true, Ordering::SeqCst);
         }
         let published = publishing.join().map_err(|_| io::Error::other("publishers panicked"))?;
         shared.finish.store(true, Ordering::SeqCst);
-        let received = subscribing.join().map_err(|_| io::Error::other("subscribers panicked"))?;
-        let (published, received) = (published?, received?);
+        let received = subscribing.map(std::thread::ScopedJoinHandle::join).transpose();
+        let received = received.map_err(|_| io::Error::other("subscribers panicked"))?;
+        let (mut published, received) = (published?, received.transpose()?);
 
-        let mut figures = figures(&interval?, Some(&received.latency));
-        figures.faults.merge(published.faults);
-        if received.faults.violations.is_empty() {
-            figures.faults.lost = received.lost(&published.sent);
+        let latency = if plan.timed {
+            Some((&published.acknowledged, 1.0))
         } else {
-            // The subscribers gave up: what was under way then is nobody's loss.
-            figures.faults.unacknowledged = 0;
+            received.as_ref().map(|received| (&received.latency, 0.999))
+        };
+        let mut figures = figures(&interval?, latency);
+        figures.faults.merge(std::mem::take(&mut published.faults));
+        if let Some(received) = received {
+            if received.faults.violations.is_empty() {
+                figures.faults.lost = received.lost(&published.sent);
+            } else {
+                // The subscribers gave up: what was under way then is nobody's loss.
+                figures.faults.unacknowledged = 0;
+            }
+            figures.faults.merge(received.faults);
         }
-        figures.faults.merge(received.faults);
-        Ok(figures)
-    })
-}
-
-/// Drives publishers alone; what counts is what the broker acknowledged.
-pub(crate) fn publish_only(
-    broker: &Broker,
-    publishers: usize,
-    plan: Plan,
-    timing: Timing,
-) -> io::Result<(Figures, Vec<u64>)> {
-    let streams = (0..publishers)
-        .map(|index| link::open(broker.port, &format!("publisher-{index}")))
-        .collect::<io::Result<Vec<_>>>()?;
-    let shared = &Shared::new(publishers)?;
-    std::thread::scope(|scope| {
-        let publishing = scope.spawn(move || publish::run(shared, plan, streams));
-        let acknowledged = || shared.acknowledged.load(Ordering::Acquire);
-        let interval = observe(broker, shared, timing, &acknowledged);
-        shared.stop.store(true, Ordering::SeqCst);
-        if interval.is_err() {
-            shared.failed.store(true, Ordering::SeqCst);
-        }
-        let published =
-            publishing.join().map_err(|_| io::Error::other("publishers panicked"))??;
-        let mut figures = figures(&interval?, None);
-        figures.faults.merge(published.faults);
         Ok((figures, published.sent))
     })
 }
@@ -219,11 +218,13 @@ impl Snapshot {
             id => process::thread_cpu(id).unwrap_or_default(),
         };
         let cpu = [broker.cpu()?, thread(0), thread(1)];
-        Ok(Self { at: Instant::now(), units: units(), cpu })
+        let written = broker.written_bytes()?;
+        Ok(Self { at: Instant::now(), units: units(), written, cpu })
     }
 }
 
-fn figures([before, after]: &[Snapshot; 2], latency: Option<&Histogram>) -> Figures {
+/// The latencies come with the highest share that is to be told.
+fn figures([before, after]: &[Snapshot; 2], latency: Option<(&Histogram, f64)>) -> Figures {
     let seconds = (after.at - before.at).as_secs_f64();
     let units = after.units - before.units;
     let spent = |place: usize| after.cpu[place].saturating_sub(before.cpu[place]).as_secs_f64();
@@ -234,7 +235,9 @@ fn figures([before, after]: &[Snapshot; 2], latency: Option<&Histogram>) -> Figu
         deliveries: units,
         per_second: units as f64 / seconds,
         cpu_micros: spent(0) * 1e6 / units as f64,
-        latency_millis: latency.map(|found| [0.5, 0.99, 0.999].map(|share| millis(found, share))),
+        latency_millis: latency
+            .map(|(found, highest)| [0.5, 0.99, highest].map(|share| millis(found, share))),
+        written: (after.written - before.written) as f64 / units as f64,
         loads: [0, 1, 2].map(|place| spent(place) / seconds),
         faults: Faults::default(),
     }
@@ -259,11 +262,13 @@ mod tests {
     fn figures_are_differences_over_the_interval() {
         let at = Instant::now();
         let millis = |list: [u64; 3]| list.map(Duration::from_millis);
-        let before = Snapshot { at, units: 1_000, cpu: millis([100, 10, 20]) };
+        let before = Snapshot { at, units: 1_000, written: 50, cpu: millis([100, 10, 20]) };
         let at = at + Duration::from_secs(2);
-        let after = Snapshot { at, units: 401_000, cpu: millis([2_100, 1_010, 520]) };
+        let after =
+            Snapshot { at, units: 401_000, written: 800_050, cpu: millis([2_100, 1_010, 520]) };
         let found = figures(&[before, after], None);
         assert_eq!((found.deliveries, found.per_second), (400_000, 200_000.0));
+        assert_eq!(found.written, 2.0);
         assert!((found.cpu_micros - 5.0).abs() < 1e-9);
         assert_eq!(found.loads, [1.0, 0.5, 0.25]);
     }

@@ -9,14 +9,18 @@ use std::process::ExitCode;
 
 mod bridge;
 mod compare;
+mod drain;
+mod durable;
 mod histogram;
 mod idle;
 mod kafka;
 mod link;
 mod load;
 mod options;
+mod outage;
 mod process;
 mod publish;
+mod recovery;
 mod report;
 mod shared;
 mod subscribe;

@@ -15,17 +15,19 @@ Runs Midge and its peers in turn under the same load and compares them.
   --midge PATH          the midge binary [beside this one]
   --peer NAME=COMMAND   a broker to compare with, {port} and {config} are filled in; repeatable
                         [mosquitto=mosquitto -c {config}]
-  --only LIST           of fan-out,fan-in,pairs,rate,idle,bridge [all]
+  --only LIST           of fan-out,fan-in,pairs,rate,idle,durable,recovery,bridge,outage [all]
   --qos LIST            of 0,1,2 [0,1]
   --rounds N            fresh runs of each broker; medians are shown [3]
-  --seconds N           measured time of a run [2]
+  --seconds N           measured time of a run; in `outage`, how long Kafka is away [2]
   --count N             measure until N deliveries instead
   --warm-up N           seconds of load before that [0.5]
   --window N            undelivered messages a publisher may have [16]
   --payload N           bytes of a message, at least 20 [64]
-  --rate N              deliveries a second in `rate` [20000]
+  --rate N              deliveries a second in `rate`, and in `durable` where it says so [20000]
   --connections N       clients in `idle` [10000]
+  --queued N            messages of 256 bytes queued in `recovery` [1000000]
   --kafka ADDRESS       bootstrap address of a real Kafka, for `bridge`
+  --kafka-script PATH   starts and stops a Kafka of its own, as tests/kafka/kafka does, for `outage`
   --json FILE           writes every run there as well
   --help
 
@@ -41,17 +43,26 @@ pub(crate) enum Scenario {
     /// Pairs at a fixed rate, for the latency.
     Rate,
     Idle,
+    /// QoS 1 to sessions that are stored, with persistence.
+    Durable,
+    /// Queued messages through an end and a new start.
+    Recovery,
     Bridge,
+    /// Kafka goes and comes back.
+    Outage,
 }
 
 impl Scenario {
-    const ALL: [(&str, Self); 6] = [
+    const ALL: [(&str, Self); 9] = [
         ("fan-out", Self::FanOut),
         ("fan-in", Self::FanIn),
         ("pairs", Self::Pairs),
         ("rate", Self::Rate),
         ("idle", Self::Idle),
+        ("durable", Self::Durable),
+        ("recovery", Self::Recovery),
         ("bridge", Self::Bridge),
+        ("outage", Self::Outage),
     ];
 }
 
@@ -70,7 +81,9 @@ pub(crate) struct Options {
     pub(crate) payload_bytes: usize,
     pub(crate) rate: f64,
     pub(crate) connections: u64,
+    pub(crate) queued: u64,
     pub(crate) kafka: Option<String>,
+    pub(crate) kafka_script: Option<PathBuf>,
     pub(crate) json: Option<PathBuf>,
 }
 
@@ -89,7 +102,9 @@ impl Default for Options {
             payload_bytes: 64,
             rate: 20_000.0,
             connections: 10_000,
+            queued: 1_000_000,
             kafka: None,
+            kafka_script: None,
             json: None,
         }
     }
@@ -120,7 +135,9 @@ pub(crate) fn parse(
             "--payload" => options.payload_bytes = number(&flag, &value()?, STAMP_BYTES, 1 << 20)?,
             "--rate" => options.rate = number(&flag, &value()?, 1u32, 100_000_000)?.into(),
             "--connections" => options.connections = number(&flag, &value()?, 1, 1_000_000)?,
+            "--queued" => options.queued = number(&flag, &value()?, 100, 100_000_000)?,
             "--kafka" => options.kafka = Some(value()?),
+            "--kafka-script" => options.kafka_script = Some(value()?.into()),
             "--json" => options.json = Some(value()?.into()),
             _ => return Err(format!("found `{flag}`, see --help for the options")),
         }
@@ -190,7 +207,7 @@ mod tests {
     fn no_argument_means_the_default_table_against_mosquitto() {
         let options = parsed("").unwrap().unwrap();
         assert_eq!(options.peers[0].command, ["mosquitto", "-c", "{config}"]);
-        assert_eq!(options.scenarios.len(), 6);
+        assert_eq!(options.scenarios.len(), 9);
         assert_eq!((options.qos, options.window, options.payload_bytes), (vec![0, 1], 16, 64));
     }
 
@@ -198,7 +215,7 @@ mod tests {
     fn every_option_is_obeyed() {
         let line = "--midge m --peer a=b{port} --only pairs,idle --qos 2 --rounds 5 --seconds 1.5 \
                     --count 9 --warm-up 0.1 --window 8 --payload 20 --rate 7 --connections 3 \
-                    --kafka k:9092 --json f";
+                    --queued 500 --kafka k:9092 --kafka-script s --json f";
         let found = parsed(line).unwrap().unwrap();
         let expected = Options {
             midge: Some("m".into()),
@@ -213,7 +230,9 @@ mod tests {
             payload_bytes: 20,
             rate: 7.0,
             connections: 3,
+            queued: 500,
             kafka: Some("k:9092".into()),
+            kafka_script: Some("s".into()),
             json: Some("f".into()),
         };
         assert_eq!(found, expected);

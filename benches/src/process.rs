@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
+
 use crate::link;
 
 /// How long a broker may take to accept its first client.
@@ -50,9 +52,28 @@ impl Contender {
     ///
     /// `extra` is added to the command line, with its places filled as well.
     pub(crate) fn start(&self, directory: &Path, extra: &[String]) -> io::Result<Broker> {
+        self.launch(directory, extra, None)
+    }
+
+    /// As `start`, with persistence; what an earlier one has kept is there unless `fresh`.
+    pub(crate) fn start_stored(&self, directory: &Path, fresh: bool) -> io::Result<Broker> {
+        let data = directory.join("data");
+        if fresh && data.exists() {
+            std::fs::remove_dir_all(&data)?;
+        }
+        std::fs::create_dir_all(&data)?;
+        self.launch(directory, &[], Some(&data))
+    }
+
+    fn launch(
+        &self,
+        directory: &Path,
+        extra: &[String],
+        data: Option<&Path>,
+    ) -> io::Result<Broker> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let config = directory.join("mosquitto.conf");
-        std::fs::write(&config, mosquitto_conf(port))?;
+        std::fs::write(&config, mosquitto_conf(port, data))?;
         let log = directory.join("log");
         let output = File::create(&log)?;
         let config = config.display().to_string();
@@ -110,8 +131,14 @@ fn words(command: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
-/// One configuration for Midge and Mosquitto: nothing stored, no limit that could drop, no Nagle.
-fn mosquitto_conf(port: u16) -> String {
+/// One configuration for Midge and Mosquitto: no limit that could drop, no Nagle, and nothing stored
+/// unless there is a directory for it.
+fn mosquitto_conf(port: u16, data: Option<&Path>) -> String {
+    let persistence = data.map_or_else(
+        || "persistence false".to_owned(),
+        // Mosquitto puts the file's name right behind.
+        |data| format!("persistence true\npersistence_location {}/", data.display()),
+    );
     format!(
         "listener {port} 127.0.0.1\n\
          allow_anonymous true\n\
@@ -119,7 +146,7 @@ fn mosquitto_conf(port: u16) -> String {
          max_queued_messages 0\n\
          max_queued_bytes 0\n\
          max_inflight_messages 0\n\
-         persistence false\n\
+         {persistence}\n\
          log_dest none\n\
          log_type none\n\
          connection_messages false\n\
@@ -138,6 +165,20 @@ impl Broker {
     pub(crate) fn resident_bytes(&self) -> io::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         resident(&status).ok_or_else(|| self.explain("no VmRSS in /proc/PID/status"))
+    }
+
+    /// Bytes it has sent to the disk so far: whole pages, each as often as it was.
+    pub(crate) fn written_bytes(&self) -> io::Result<u64> {
+        let figures = std::fs::read_to_string(format!("/proc/{}/io", self.child.id()))?;
+        written(&figures).ok_or_else(|| self.explain("no write_bytes in /proc/PID/io"))
+    }
+
+    /// Ends it in good order, and waits for that.
+    pub(crate) fn end(mut self) -> io::Result<()> {
+        if let Some(id) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            rustix::process::kill_process(id, Signal::TERM)?;
+        }
+        self.child.wait().map(drop)
     }
 
     /// An error with the end of what the broker wrote, which usually says more.
@@ -188,6 +229,10 @@ fn resident(status: &str) -> Option<u64> {
     Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }
 
+fn written(figures: &str) -> Option<u64> {
+    figures.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +264,13 @@ mod tests {
     }
 
     #[test]
+    fn written_bytes_are_those_that_went_to_the_disk() {
+        let text = "wchar: 9\nwrite_bytes: 8192\ncancelled_write_bytes: 1\n";
+        assert_eq!(written(text), Some(8_192));
+        assert_eq!(written("wchar: 9\n"), None);
+    }
+
+    #[test]
     fn peer_commands_are_split_as_a_shell_would() {
         let peer = Contender::parse("flash=flashmq --config-file {config} 'a b' \"\"").unwrap();
         assert_eq!(peer.name, "flash");
@@ -230,9 +282,12 @@ mod tests {
 
     #[test]
     fn configuration_lifts_every_limit_that_could_drop() {
-        let text = mosquitto_conf(1_884);
+        let text = mosquitto_conf(1_884, None);
         for line in ["listener 1884 127.0.0.1", "max_queued_messages 0", "set_tcp_nodelay true"] {
             assert!(text.lines().any(|found| found == line), "{line}");
         }
+        assert!(text.contains("\npersistence false\n"));
+        let stored = mosquitto_conf(1_884, Some(Path::new("/d")));
+        assert!(stored.contains("\npersistence true\npersistence_location /d/\n"));
     }
 }

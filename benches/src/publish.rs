@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
+use crate::histogram::Histogram;
 use crate::link::{Link, PATIENCE, READ_BYTES};
 use crate::shared::Shared;
 use crate::window::Faults;
@@ -32,21 +33,36 @@ pub(crate) struct Plan {
     pub(crate) rate: Option<f64>,
     /// Whether subscribers report what they have; otherwise only acknowledgements count.
     pub(crate) subscribed: bool,
+    /// Whether to measure how long acknowledgements take.
+    pub(crate) timed: bool,
 }
 
 /// What the publishers had done at the end.
 pub(crate) struct Published {
     /// Messages sent, by publisher.
     pub(crate) sent: Vec<u64>,
+    /// From sending to the end of the handshake, when the plan asks for it.
+    pub(crate) acknowledged: Histogram,
     pub(crate) faults: Faults,
+}
+
+/// A message whose handshake has not ended.
+#[derive(Clone, Copy)]
+struct Underway {
+    packet_id: u16,
+    /// PUBREL was sent.
+    released: bool,
+    sent_nanos: u64,
 }
 
 struct Publisher {
     link: Link,
     template: Template,
     sent: u64,
-    /// Packet ids under way, oldest first, and whether PUBREL was sent.
-    unacknowledged: VecDeque<(u16, bool)>,
+    /// Oldest first.
+    unacknowledged: VecDeque<Underway>,
+    /// When those were sent whose handshake ended with the last read.
+    ended: Vec<u64>,
 }
 
 /// Publishes until told to stop and everything is delivered and acknowledged, or nothing moves.
@@ -61,9 +77,11 @@ pub(crate) fn run(shared: &Shared, plan: Plan, streams: Vec<TcpStream>) -> io::R
             template: Template::new(&format!("bench/{index}"), plan.qos, plan.payload_bytes),
             sent: 0,
             unacknowledged: VecDeque::with_capacity(plan.window),
+            ended: Vec::with_capacity(plan.window),
         });
     }
-    let mut group = Group { shared, plan, poll, publishers, faults: Faults::default() };
+    let (acknowledged, faults) = (Histogram::new(), Faults::default());
+    let mut group = Group { shared, plan, poll, publishers, acknowledged, faults };
     if let Err(error) = group.drive() {
         group.faults.violation(format!("publisher: {error}"));
         shared.failed.store(true, Ordering::SeqCst);
@@ -72,6 +90,7 @@ pub(crate) fn run(shared: &Shared, plan: Plan, streams: Vec<TcpStream>) -> io::R
     group.faults.unacknowledged = left as u64;
     Ok(Published {
         sent: group.publishers.iter().map(|publisher| publisher.sent).collect(),
+        acknowledged: group.acknowledged,
         faults: group.faults,
     })
 }
@@ -81,6 +100,7 @@ struct Group<'a> {
     plan: Plan,
     poll: OwnedFd,
     publishers: Vec<Publisher>,
+    acknowledged: Histogram,
     faults: Faults,
 }
 
@@ -109,6 +129,14 @@ impl Group<'_> {
                     publisher.link.flush(&self.poll)?;
                 }
                 acknowledged += publisher.receive(&self.poll, &mut scratch, self.plan.qos)?;
+                if self.plan.timed {
+                    let now = self.shared.now_nanos();
+                    let measuring = self.shared.measuring.load(Ordering::Relaxed);
+                    for sent in publisher.ended.drain(..).filter(|_| measuring) {
+                        self.acknowledged.record(now.saturating_sub(sent));
+                    }
+                }
+                publisher.ended.clear();
             }
             self.shared.acknowledged.store(acknowledged, Ordering::Release);
             let state = (acknowledged, self.shared.delivered.load(Ordering::Relaxed));
@@ -152,7 +180,8 @@ impl Group<'_> {
                 let stamp = Stamp { publisher: index as u32, sequence, sent_nanos };
                 publisher.template.append(frames, packet_id, stamp);
                 if self.plan.qos > 0 {
-                    publisher.unacknowledged.push_back((packet_id, false));
+                    let underway = Underway { packet_id, released: false, sent_nanos };
+                    publisher.unacknowledged.push_back(underway);
                 }
             }
             publisher.sent = limit;
@@ -228,40 +257,38 @@ impl Publisher {
     /// Reads acknowledgements, answers PUBREC; tells how many handshakes ended.
     fn receive(&mut self, poll: &OwnedFd, scratch: &mut [u8], qos: u8) -> io::Result<u64> {
         let mut replies = Vec::new();
-        let mut ended = 0;
-        let unacknowledged = &mut self.unacknowledged;
+        let (unacknowledged, ended) = (&mut self.unacknowledged, &mut self.ended);
         self.link.receive(scratch, |frame| {
-            ended += u64::from(acknowledge(unacknowledged, frame, qos, &mut replies)?);
+            ended.extend(acknowledge(unacknowledged, frame, qos, &mut replies)?);
             Ok(())
         })?;
         if !replies.is_empty() {
             self.link.send(poll, &replies)?;
         }
-        Ok(ended)
+        Ok(self.ended.len() as u64)
     }
 }
 
-/// Takes one acknowledgement; `true` when its message's handshake has ended.
+/// Takes one acknowledgement; when its message's handshake has ended, tells when that was sent.
 fn acknowledge(
-    unacknowledged: &mut VecDeque<(u16, bool)>,
+    unacknowledged: &mut VecDeque<Underway>,
     frame: &Frame<'_>,
     qos: u8,
     replies: &mut Vec<u8>,
-) -> Result<bool, Malformed> {
+) -> Result<Option<u64>, Malformed> {
     let packet_id = frame.packet_id()?;
     // Usually the oldest: brokers acknowledge in order [MQTT-4.6.0-2].
-    let Some(at) = unacknowledged.iter().position(|(id, _)| *id == packet_id) else {
+    let Some(at) = unacknowledged.iter().position(|sent| sent.packet_id == packet_id) else {
         return Err(Malformed("acknowledgement has a packet id that is not under way"));
     };
-    match (qos, frame.first, unacknowledged[at].1) {
+    match (qos, frame.first, unacknowledged[at].released) {
         (1, wire::PUBACK, _) | (2, wire::PUBCOMP, true) => {
-            unacknowledged.remove(at);
-            Ok(true)
+            Ok(unacknowledged.remove(at).map(|sent| sent.sent_nanos))
         }
         (2, wire::PUBREC, false) => {
-            unacknowledged[at].1 = true;
+            unacknowledged[at].released = true;
             replies.extend_from_slice(&wire::acknowledgement(wire::PUBREL, packet_id));
-            Ok(false)
+            Ok(None)
         }
         _ => Err(Malformed("packet does not fit the publisher's handshake")),
     }
@@ -311,21 +338,23 @@ mod tests {
 
     #[test]
     fn handshakes_end_once_and_in_their_order() {
+        let sent =
+            |packet_id| Underway { packet_id, released: false, sent_nanos: packet_id.into() };
         let step = |queue: &mut VecDeque<_>, first, qos| {
             let body = [0, 5];
             let mut replies = Vec::new();
             let ended = acknowledge(queue, &Frame { first, body: &body }, qos, &mut replies);
             (ended, replies)
         };
-        let mut queue = VecDeque::from([(4, false), (5, false)]);
-        assert_eq!(step(&mut queue, wire::PUBACK, 1), (Ok(true), vec![]));
+        let mut queue = VecDeque::from([sent(4), sent(5)]);
+        assert_eq!(step(&mut queue, wire::PUBACK, 1), (Ok(Some(5)), vec![]));
         assert!(step(&mut queue, wire::PUBACK, 1).0.is_err(), "the same PUBACK again");
 
-        let mut queue = VecDeque::from([(5, false)]);
+        let mut queue = VecDeque::from([sent(5)]);
         assert!(step(&mut queue, wire::PUBCOMP, 2).0.is_err(), "PUBCOMP before PUBREC");
-        assert_eq!(step(&mut queue, wire::PUBREC, 2), (Ok(false), vec![0x62, 2, 0, 5]));
+        assert_eq!(step(&mut queue, wire::PUBREC, 2), (Ok(None), vec![0x62, 2, 0, 5]));
         assert!(step(&mut queue, wire::PUBREC, 2).0.is_err(), "PUBREC again");
-        assert_eq!(step(&mut queue, wire::PUBCOMP, 2), (Ok(true), vec![]));
+        assert_eq!(step(&mut queue, wire::PUBCOMP, 2), (Ok(Some(5)), vec![]));
         assert!(queue.is_empty());
     }
 }

@@ -6,6 +6,8 @@
 use serde_json::{Value, json};
 
 use crate::load::Figures;
+use crate::recovery::Recovery;
+use crate::outage::Outcome;
 use crate::window::Faults;
 
 /// All runs of one broker under one load, in the order of the rounds.
@@ -91,7 +93,8 @@ fn run_json(run: &Result<Figures, String>) -> Value {
             "messages": figures.deliveries,
             "messages_per_second": figures.per_second,
             "cpu_micros_per_message": figures.cpu_micros,
-            "latency_millis_p50_p99_p999": figures.latency_millis,
+            "latency_millis_p50_p99_p999_or_longest": figures.latency_millis,
+            "written_bytes_per_message": figures.written,
             "cores_broker_publishers_subscribers": figures.loads,
             "lost": figures.faults.lost,
             "duplicated": figures.faults.duplicated,
@@ -108,6 +111,10 @@ pub(crate) struct Report {
     /// Series of the same load stand together, the first broker's first.
     pub(crate) series: Vec<Series>,
     pub(crate) idle: Vec<Idle>,
+    pub(crate) outage: Option<Outcome>,
+    /// As `series`; the latencies are those of acknowledgements.
+    pub(crate) durable: Vec<Series>,
+    pub(crate) recovery: Vec<Recovery>,
     pub(crate) versions: Vec<(String, String)>,
     /// The machine and the load, one line each.
     pub(crate) circumstances: Vec<String>,
@@ -117,14 +124,22 @@ pub(crate) struct Report {
 
 impl Report {
     fn subject(&self, series: &Series) -> &Series {
-        let same = self.series.iter().find(|other| other.load == series.load);
+        let same = self.measured().find(|other| other.load == series.load);
         same.expect("a series is among the series of its load")
     }
 
-    /// Whether every run ended and lost, repeated and reordered nothing.
+    /// Every series, whichever table it is in.
+    fn measured(&self) -> impl Iterator<Item = &Series> {
+        self.series.iter().chain(&self.durable)
+    }
+
+    /// Whether every run ended and lost, repeated and reordered nothing. What a broker that was
+    /// ended did not keep is a figure, and only Midge's fault.
     pub(crate) fn is_clean(&self) -> bool {
-        self.series.iter().all(|series| series.faults().is_clean())
+        self.measured().all(|series| series.faults().is_clean())
             && self.idle.iter().all(|idle| idle.runs.iter().all(Result::is_ok))
+            && self.outage.as_ref().is_none_or(Outcome::is_clean)
+            && self.recovery.iter().all(Recovery::is_clean)
     }
 
     /// The tables, in Markdown that is aligned to be read as it is.
@@ -153,6 +168,31 @@ impl Report {
             out += "\n";
             out += &table(&head, &rows, 2);
         }
+        if !self.durable.is_empty() {
+            let head = [
+                "load",
+                "broker",
+                "messages/s",
+                "CPU µs/message",
+                "ratio",
+                "bytes written/message",
+                "p50 ms",
+                "p99 ms",
+                "longest ms",
+            ];
+            let rows = self.durable.iter().map(|series| self.durable_row(series));
+            out += "\n";
+            out += &table(&head.map(str::to_owned), &rows.collect::<Vec<_>>(), 2);
+        }
+        if !self.recovery.is_empty() {
+            let head = ["end", "broker", "acknowledged", "kept", "seconds to start", "RSS MB then"];
+            let rows = self.recovery.iter().map(Recovery::row).collect::<Vec<_>>();
+            out += "\n";
+            out += &table(&head.map(str::to_owned), &rows, 2);
+        }
+        if let Some(outage) = &self.outage {
+            out += &outage.markdown();
+        }
         out += "\n";
         for (broker, version) in &self.versions {
             out += &format!("{broker}: {version}\n");
@@ -163,7 +203,7 @@ impl Report {
         for reason in &self.skipped {
             out += &format!("skipped: {reason}\n");
         }
-        for series in self.series.iter().filter(|series| series.is_bound_by_the_load()) {
+        for series in self.measured().filter(|series| series.is_bound_by_the_load()) {
             let (load, broker) = (&series.load, &series.broker);
             out += &format!("note: {load}, {broker}: a load thread used its whole core\n");
         }
@@ -194,6 +234,20 @@ impl Report {
         ]
     }
 
+    fn durable_row(&self, series: &Series) -> Vec<String> {
+        let mut row = self.row(series);
+        row.truncate(5);
+        row.push(cell(series.median(|figures| figures.written), 0));
+        let latency = |place: usize| {
+            let found = |f: &Figures| f.latency_millis.map_or(f64::NAN, |list| list[place]);
+            series.runs.iter().flatten().map(found).collect::<Vec<f64>>()
+        };
+        row.extend([0, 1].map(|place| cell(median(latency(place)), 2)));
+        // The longest of all rounds: a median would hide the one that a device waits for.
+        row.push(cell(latency(2).into_iter().reduce(f64::max), 1));
+        row
+    }
+
     fn idle_row(&self, idle: &Idle) -> Vec<String> {
         let subject = &self.idle[0];
         let ratio = (!std::ptr::eq(subject, idle))
@@ -207,7 +261,7 @@ impl Report {
     fn verdict(&self) -> String {
         let mut out = String::new();
         let mut deliveries = 0;
-        for series in &self.series {
+        for series in self.measured() {
             deliveries += series.runs.iter().flatten().map(|run| run.deliveries).sum::<u64>();
             let faults = series.faults();
             if !faults.is_clean() {
@@ -218,6 +272,10 @@ impl Report {
             for error in idle.runs.iter().filter_map(|run| run.as_ref().err()) {
                 out += &format!("FAULT idle, {}: {error}\n", idle.broker);
             }
+        }
+        for recovery in self.recovery.iter().filter(|recovery| !recovery.is_clean()) {
+            let Recovery { broker, end, .. } = recovery;
+            out += &format!("FAULT {broker} after {end}: {}\n", told(&recovery.faults()));
         }
         if out.is_empty() && deliveries > 0 {
             out = format!("{deliveries} messages measured: none lost, repeated or out of order\n");
@@ -235,6 +293,8 @@ impl Report {
             });
             json!({ "broker": idle.broker, "runs": runs.collect::<Vec<_>>() })
         });
+        let durable = self.durable.iter().map(|series| series.json(self.subject(series)));
+        let recovery = self.recovery.iter().map(Recovery::json);
         let versions: serde_json::Map<String, Value> =
             self.versions.iter().map(|(name, text)| (name.clone(), json!(text))).collect();
         json!({
@@ -243,13 +303,65 @@ impl Report {
             "circumstances": self.circumstances,
             "series": series.collect::<Vec<_>>(),
             "idle": idle.collect::<Vec<_>>(),
+            "durable": durable.collect::<Vec<_>>(),
+            "recovery": recovery.collect::<Vec<_>>(),
+            "outage": self.outage.as_ref().map(Outcome::json),
             "skipped": self.skipped,
             "clean": self.is_clean(),
         })
     }
 }
 
-fn told(faults: &Faults) -> String {
+impl Recovery {
+    fn faults(&self) -> Faults {
+        let mut sum = Faults::default();
+        for run in &self.runs {
+            match run {
+                Ok(run) => {
+                    sum.merge(run.faults.clone());
+                    // Only one of them promises that an acknowledged message stays.
+                    let missing = run.acknowledged.saturating_sub(run.kept);
+                    sum.lost += if self.broker == "midge" { missing } else { 0 };
+                }
+                Err(error) => sum.violation(error.clone()),
+            }
+        }
+        sum
+    }
+
+    fn is_clean(&self) -> bool {
+        self.faults().is_clean()
+    }
+
+    fn row(&self) -> Vec<String> {
+        let median_of = |value: fn(&crate::recovery::Recovered) -> f64| {
+            median(self.runs.iter().flatten().map(value))
+        };
+        vec![
+            self.end.to_owned(),
+            self.broker.clone(),
+            cell(median_of(|run| run.acknowledged as f64), 0),
+            cell(median_of(|run| run.kept as f64), 0),
+            cell(median_of(|run| run.seconds), 2),
+            cell(median_of(|run| run.resident_bytes as f64 / 1e6), 0),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let runs = self.runs.iter().map(|run| match run {
+            Ok(run) => json!({
+                "seconds": run.seconds,
+                "resident_bytes": run.resident_bytes,
+                "acknowledged": run.acknowledged,
+                "kept": run.kept,
+            }),
+            Err(error) => json!({ "error": error }),
+        });
+        json!({ "end": self.end, "broker": self.broker, "runs": runs.collect::<Vec<_>>() })
+    }
+}
+
+pub(crate) fn told(faults: &Faults) -> String {
     let counts = [
         (faults.lost, "lost"),
         (faults.duplicated, "repeated"),
@@ -267,7 +379,7 @@ fn cell(value: Option<f64>, digits: usize) -> String {
 }
 
 /// Columns from `first_number` on are aligned to the right.
-fn table(head: &[String], rows: &[Vec<String>], first_number: usize) -> String {
+pub(crate) fn table(head: &[String], rows: &[Vec<String>], first_number: usize) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].chars().count()]).max().unwrap_or(0)
@@ -296,6 +408,7 @@ fn table(head: &[String], rows: &[Vec<String>], first_number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recovery::Recovered;
 
     fn run(cpu_micros: f64) -> Result<Figures, String> {
         Ok(Figures { deliveries: 10, per_second: 5.0, cpu_micros, ..Figures::default() })
@@ -341,6 +454,37 @@ mod tests {
         let report = Report { idle, ..Report::default() };
         assert!(!report.is_clean());
         assert!(report.markdown().contains("FAULT idle, midge: refused"));
+    }
+
+    #[test]
+    fn what_is_not_kept_is_a_fault_of_midge_alone() {
+        let recovered = || {
+            let (acknowledged, kept, resident_bytes) = (9, 8, 2_000_000);
+            let faults = Faults::default();
+            Ok(Recovered { seconds: 1.5, resident_bytes, acknowledged, kept, faults })
+        };
+        let after = |broker: &str| Recovery {
+            end: "kill -9",
+            broker: broker.into(),
+            runs: vec![recovered()],
+        };
+        assert!(after("mosquitto").is_clean());
+        assert_eq!(after("mosquitto").row()[2..], ["9", "8", "1.50", "2"]);
+        let report = Report { recovery: vec![after("midge")], ..Report::default() };
+        assert!(!report.is_clean());
+        assert!(report.markdown().ends_with("FAULT midge after kill -9: 1 lost\n"));
+    }
+
+    #[test]
+    fn longest_acknowledgement_is_that_of_all_rounds() {
+        let runs = [3.0, 70.0, 4.0].map(|longest| {
+            let latency_millis = Some([1.0, 2.0, longest]);
+            run(1.0).map(|figures| Figures { latency_millis, written: 300.0, ..figures })
+        });
+        let report = Report { durable: vec![series("midge", runs.into())], ..Report::default() };
+        let row = report.durable_row(&report.durable[0]);
+        assert_eq!(row[5..], ["300", "1.00", "2.00", "70.0"]);
+        assert!(report.is_clean());
     }
 
     #[test]

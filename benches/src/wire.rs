@@ -39,9 +39,15 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// A CONNECT with a clean session and a keep alive longer than any run.
-pub(crate) fn connect(client_id: &str) -> Vec<u8> {
-    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 0x02];
+/// A whole DISCONNECT.
+pub(crate) const DISCONNECT: [u8; 2] = [0xe0, 0];
+/// In the first byte of a PUBLISH: it may have come before.
+pub(crate) const DUP: u8 = 0x08;
+
+/// A CONNECT with a keep alive longer than any run, for a clean session or for one that is stored.
+pub(crate) fn connect(client_id: &str, clean: bool) -> Vec<u8> {
+    let flags = if clean { 0x02 } else { 0 };
+    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, flags];
     body.extend_from_slice(&600u16.to_be_bytes());
     string(&mut body, client_id);
     packet(0x10, &body)
@@ -61,13 +67,13 @@ pub(crate) fn acknowledgement(first: u8, packet_id: u16) -> [u8; 4] {
     [first, 2, high, low]
 }
 
-fn string(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     let length = u16::try_from(text.len()).expect("client ids and topics here are short");
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(text.as_bytes());
 }
 
-fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let mut out = vec![first];
     let mut rest = body.len();
     loop {
@@ -181,6 +187,11 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// As `publish`, of a message at QoS 1 that may have come before.
+    pub(crate) fn publish_again(&self) -> Result<(u16, &'a [u8]), Malformed> {
+        Frame { first: self.first & !DUP, body: self.body }.publish(1)
+    }
+
     /// The packet id (0 at QoS 0) and the payload of a PUBLISH that must have this QoS.
     pub(crate) fn publish(&self, qos: u8) -> Result<(u16, &'a [u8]), Malformed> {
         if self.first != 0x30 | qos << 1 {
@@ -225,7 +236,8 @@ mod tests {
 
     #[test]
     fn connect_and_subscribe_are_the_bytes_of_the_standard() {
-        assert_eq!(connect("a"), b"\x10\x0d\x00\x04MQTT\x04\x02\x02\x58\x00\x01a");
+        assert_eq!(connect("a", true), b"\x10\x0d\x00\x04MQTT\x04\x02\x02\x58\x00\x01a");
+        assert_eq!(connect("a", false)[9], 0);
         assert_eq!(subscribe(1, "b/#", 2), b"\x82\x08\x00\x01\x00\x03b/#\x02");
     }
 

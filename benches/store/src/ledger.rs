@@ -21,6 +21,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 mod calls;
 
+pub(crate) use calls::longest_sync;
+
 static LEDGER: OnceLock<Ledger> = OnceLock::new();
 
 struct Ledger {

@@ -91,22 +91,23 @@ fn compare(options: &Options) -> Outcome<()> {
 fn speeds(options: &Options, scratch: &Path) -> Outcome<()> {
     println!(
         "| engine | commit per | messages/s | slowest tenth | bytes written/message | p99.9 ms | \
-         worst stall ms | peak memory MB | disk at the end MB |"
+         worst stall ms | longest sync ms | peak memory MB | disk at the end MB |"
     );
-    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for kind in &options.engines {
         for group in GROUPS {
             let directory = fresh(scratch)?;
             let figures = measured(*kind, group, options.messages, &directory)?;
             let of = |name: &str| figures[name].as_f64().unwrap_or(f64::NAN);
             println!(
-                "| {} | {group} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} | {:.0} | {:.0} |",
+                "| {} | {group} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} | {:.1} | {:.0} | {:.0} |",
                 kind.name,
                 of("per_second"),
                 of("slowest_part"),
                 of("written"),
                 of("p999_millis"),
                 of("worst_millis"),
+                of("longest_sync_millis"),
                 of("peak_memory") / 1e6,
                 of("disk") / 1e6,
             );

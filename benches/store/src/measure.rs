@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::engine::{Kind, Outcome};
+use crate::ledger::longest_sync;
 use crate::workload::Workload;
 
 /// Parts of the run, to see an engine that becomes slower.
@@ -35,6 +36,7 @@ pub(crate) fn run(kind: Kind, load: Workload, messages: u64, directory: &Path) -
         slowest_part = slowest_part.min(speed);
     }
     let seconds = began.elapsed().as_secs_f64();
+    let longest_sync = longest_sync();
     let written = io_counter("write_bytes")? - before;
     let disk = disk_bytes(directory)?;
     let memory = peak_memory()?;
@@ -48,6 +50,7 @@ pub(crate) fn run(kind: Kind, load: Workload, messages: u64, directory: &Path) -
         "written": written as f64 / messages,
         "p999_millis": millis(stalls.get(stalls.len() * 999 / 1_000)),
         "worst_millis": millis(stalls.last()),
+        "longest_sync_millis": millis(Some(&longest_sync)),
         "peak_memory": memory,
         "disk": disk,
     }))

@@ -6,6 +6,8 @@
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use libc::{c_int, c_void, iovec, off_t, size_t, ssize_t};
 
@@ -55,9 +57,22 @@ fn truncate(file: RawFd, length: off_t) -> c_int {
     outcome
 }
 
+/// Nanoseconds of the longest sync.
+static LONGEST: AtomicU64 = AtomicU64::new(0);
+
+/// The longest that the system has taken over one sync of a file.
+pub(crate) fn longest_sync() -> Duration {
+    Duration::from_nanos(LONGEST.load(Ordering::Relaxed))
+}
+
 fn sync(file: RawFd, number: i64) -> c_int {
-    // SAFETY: plain numbers.
-    let call = || unsafe { libc::syscall(number, file) } as c_int;
+    let call = || {
+        let began = Instant::now();
+        // SAFETY: plain numbers.
+        let outcome = unsafe { libc::syscall(number, file) } as c_int;
+        LONGEST.fetch_max(began.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        outcome
+    };
     let Some(ledger) = LEDGER.get() else { return call() };
     let mut notes = ledger.notes();
     let outcome = call();
