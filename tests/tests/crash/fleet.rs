@@ -10,7 +10,7 @@ use crate::ledger::{Fault, Ledger, Wrong};
 use crate::link::Link;
 use crate::publisher::Publisher;
 use crate::random::Random;
-use crate::receiver::Receiver;
+use crate::receiver::{Presence, Receiver, Wanted};
 use crate::witness::Witness;
 
 /// How long something that has to come may take, unless the fleet is told otherwise.
@@ -158,7 +158,24 @@ impl Fleet {
         self.members.push(Member::new(Actor::Publisher(publisher)));
     }
 
-    pub(crate) fn receiver(&mut self, receiver: Receiver) {
+    /// Each publisher pauses so long after a few messages.
+    pub(crate) fn slow_down(&mut self, pause: Duration) {
+        for member in &mut self.members {
+            if let Actor::Publisher(publisher) = &mut member.actor {
+                publisher.pause = pause;
+            }
+        }
+    }
+
+    pub(crate) fn receiver(
+        &mut self,
+        name: &str,
+        version: ProtocolVersion,
+        presence: Presence,
+        subscriptions: &[Wanted],
+    ) {
+        let (random, ledger) = (self.random.fork(), &mut self.ledger);
+        let receiver = Receiver::new(name, version, presence, subscriptions, random, ledger);
         self.members.push(Member::new(Actor::Receiver(receiver)));
     }
 
@@ -197,6 +214,14 @@ impl Fleet {
         let timeout = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
         // Interrupted or not, everybody is looked at.
         let _ = poll(&mut sockets, Some(&timeout));
+    }
+
+    /// Turns until every receiver has made its subscriptions once.
+    pub(crate) fn await_subscriptions(&mut self) {
+        self.until(|fleet| {
+            let mut subscriptions = fleet.ledger.subscriptions.iter();
+            subscriptions.all(|it| it.periods.iter().any(|period| period.granted.is_some()))
+        });
     }
 
     /// Turns until the broker has let somebody in.
@@ -321,9 +346,15 @@ impl Fleet {
     /// Turns until the condition holds; what never comes is a fault.
     fn until(&mut self, condition: impl Fn(&Fleet) -> bool) {
         let started = Instant::now();
-        while self.ledger.faults.is_empty() && !condition(self) {
-            let pause = Instant::now() + Duration::from_millis(5);
-            while Instant::now() < pause {
+        while self.ledger.faults.is_empty() {
+            let looked = Instant::now();
+            if condition(self) {
+                return;
+            }
+            // Looking at very much takes its time, and most of it belongs to the clients.
+            let pause = (looked.elapsed() * 10).max(Duration::from_millis(5));
+            let until = Instant::now() + pause;
+            while Instant::now() < until {
                 self.turn();
             }
             if started.elapsed() > self.patience {

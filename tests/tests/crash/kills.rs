@@ -4,6 +4,7 @@
 //! [`ROUND`] kills on one directory; then everything is drained and counted, and the next round has
 //! the next seed.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use midge_tests::Midge;
@@ -43,13 +44,15 @@ impl Tally {
     }
 }
 
+/// How long a life lasts once somebody has been let in.
+pub(crate) const LIFE: Range<Duration> = Duration::from_micros(100)..Duration::from_millis(150);
+
 /// Lets everybody work, and kills the broker at a random moment of it.
-pub(crate) fn kill(midge: &mut Midge, fleet: &mut Fleet) {
+pub(crate) fn kill(midge: &mut Midge, fleet: &mut Fleet, life: Range<Duration>) {
     // Some deaths come while it reads what the last one left.
     if !fleet.random.one_in(5) {
         fleet.await_connack();
     }
-    let life = Duration::from_micros(100)..Duration::from_millis(150);
     let (life, pid) = (fleet.random.duration(life), midge.pid());
     // From another thread, so that it comes in the middle of what this one does.
     let killer = std::thread::spawn(move || {
@@ -80,7 +83,7 @@ fn round(seed: u64, kills: u64, tally: &mut Tally) {
     let mut midge = mix::setup(&mut random).start();
     let mut fleet = mix::fleet(&midge, random);
     for _ in 0..kills {
-        kill(&mut midge, &mut fleet);
+        kill(&mut midge, &mut fleet, LIFE);
         midge.start_again();
         fleet.ledger.life += 1;
         fleet.send_witness();

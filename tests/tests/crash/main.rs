@@ -7,6 +7,7 @@
 //! Invariant: a failing test says from which seed it goes again, and tells the story of the message
 //! concerned.
 
+mod bridge;
 mod disk;
 mod failed_sync;
 mod fleet;
@@ -22,4 +23,5 @@ mod publisher;
 mod random;
 mod receiver;
 mod session;
+mod start_up;
 mod witness;

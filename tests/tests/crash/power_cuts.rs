@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::disk::{Cut, Image};
 use crate::fleet::Fleet;
-use crate::kills::{Tally, assert_kept, kill};
+use crate::kills::{LIFE, Tally, assert_kept, kill};
 use crate::ledger::Wrong;
 use crate::random::Random;
 use crate::{mix, preload};
@@ -19,7 +19,7 @@ const ROUND: u64 = 20;
 
 /// Kills the broker and loses what the cut loses. Returns what is left.
 fn cut(midge: &mut Midge, fleet: &mut Fleet, base: &Image) -> Image {
-    kill(midge, fleet);
+    kill(midge, fleet, LIFE);
     let cut = Cut::any(&mut fleet.random);
     let left = preload::disk(midge, base).after(cut, &mut fleet.random);
     left.write(&midge.directory().join("data"));

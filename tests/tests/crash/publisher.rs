@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use midge_codec::{Ack, Connack, Connect, Packet, PacketId, ProtocolVersion, Publish, QoS};
@@ -52,6 +53,9 @@ pub(crate) struct Publisher {
     random: Random,
     /// Goes on publishing.
     pub(crate) producing: bool,
+    /// Between a few messages and the next ones.
+    pub(crate) pause: Duration,
+    next: Instant,
 }
 
 impl Publisher {
@@ -77,8 +81,17 @@ impl Publisher {
         }
         let session = Session::new(&format!("publisher-{name}"), version, stored);
         let window = random.one_of(&[1, 5, 30, 100]);
-        let (outstanding, last_id) = (VecDeque::new(), 0);
-        Publisher { session, streams, window, outstanding, last_id, random, producing: true }
+        Publisher {
+            session,
+            streams,
+            window,
+            outstanding: VecDeque::new(),
+            last_id: 0,
+            random,
+            producing: true,
+            pause: Duration::ZERO,
+            next: Instant::now(),
+        }
     }
 
     pub(crate) fn connect(&self) -> Connect {
@@ -142,9 +155,11 @@ impl Publisher {
 
     /// Publishes a few more.
     pub(crate) fn turn(&mut self, out: &mut Vec<Packet>, ledger: &mut Ledger) {
-        if !self.producing || !self.session.is_connected() {
+        let now = Instant::now();
+        if !self.producing || !self.session.is_connected() || now < self.next {
             return;
         }
+        self.next = now + self.pause;
         for _ in 0..8 {
             let stream = self.random.index(self.streams.len());
             if self.outstanding.len() >= self.window {

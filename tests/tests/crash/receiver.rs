@@ -29,6 +29,14 @@ pub(crate) enum Presence {
     Leaves,
 }
 
+/// A filter, its group, its QoS, and whether it is made and removed again and again.
+pub(crate) struct Wanted(
+    pub(crate) &'static str,
+    pub(crate) Option<&'static str>,
+    pub(crate) QoS,
+    pub(crate) bool,
+);
+
 /// One of its subscriptions.
 struct Held {
     /// Its number in the ledger.
@@ -64,15 +72,28 @@ impl Receiver {
         name: &str,
         version: ProtocolVersion,
         presence: Presence,
+        subscriptions: &[Wanted],
         mut random: Random,
         ledger: &mut Ledger,
     ) -> Receiver {
         let client_id = format!("receiver-{name}");
         let receive_maximum = random.one_of(&[None, Some(3), Some(40)]);
+        let inbox = ledger.inbox(&client_id);
+        let held = subscriptions.iter().map(|Wanted(topic_filter, group, qos, changes)| Held {
+            number: ledger.subscription(inbox, topic_filter, *group, *qos),
+            topic_filter: match group {
+                Some(group) => format!("$share/{group}/{topic_filter}"),
+                None => (*topic_filter).to_owned(),
+            },
+            qos: *qos,
+            changes: *changes,
+            wanted: true,
+            granted: false,
+        });
         Receiver {
             session: Session::new(&client_id, version, true),
-            inbox: ledger.inbox(&client_id),
-            subscriptions: Vec::new(),
+            inbox,
+            subscriptions: held.collect(),
             asked: BTreeMap::new(),
             last_id: 0,
             receive_maximum,
@@ -83,25 +104,6 @@ impl Receiver {
             pings: 0,
             random,
         }
-    }
-
-    /// With a subscription, of a shared group or its own, for good or made and removed again.
-    pub(crate) fn subscribes(
-        mut self,
-        topic_filter: &str,
-        group: Option<&'static str>,
-        qos: QoS,
-        changes: bool,
-        ledger: &mut Ledger,
-    ) -> Receiver {
-        let number = ledger.subscription(self.inbox, topic_filter, group, qos);
-        let topic_filter = match group {
-            Some(group) => format!("$share/{group}/{topic_filter}"),
-            None => topic_filter.to_owned(),
-        };
-        let (wanted, granted) = (true, false);
-        self.subscriptions.push(Held { number, topic_filter, qos, changes, wanted, granted });
-        self
     }
 
     pub(crate) fn connect(&self) -> Connect {
