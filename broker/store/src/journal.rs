@@ -6,6 +6,8 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::format::{self, Record};
 use crate::index::{Admission, Index, Slot, share};
 use crate::recovery::{self, Recovered};
@@ -34,8 +36,7 @@ pub struct Journal<F: FileSystem> {
     log: Log<F>,
     /// Came when there was no space, and is not yet in the log.
     waiting: VecDeque<Transaction>,
-    /// The queues from which something that waits drops entries.
-    waiting_drops: BTreeSet<QueueId>,
+    behind: Behind,
     compaction: Compaction,
     /// The last batch does not say that all before it is durable.
     unmarked: bool,
@@ -53,7 +54,7 @@ impl<F: FileSystem> Journal<F> {
             reader: Reader { shared },
             durability: settings.durability,
             waiting: VecDeque::new(),
-            waiting_drops: BTreeSet::new(),
+            behind: Behind::default(),
             compaction: Compaction::default(),
             unmarked: report.rewritten > 0,
         };
@@ -81,12 +82,12 @@ impl<F: FileSystem> Journal<F> {
         }
         self.log.stats.transactions += 1;
         // What only frees goes ahead of what waits for space: else nothing would ever become free.
-        let ahead = |operation| goes_ahead(operation, &self.waiting_drops);
+        let ahead = |operation| self.behind.may_be_overtaken_by(operation);
         if (!self.waiting.is_empty() && !transaction.operations.iter().all(ahead))
             || !self.take(transaction)
         {
             self.waiting.push_back(transaction.clone());
-            self.waiting_drops.extend(transaction.operations.iter().filter_map(dropped_from));
+            self.behind.extend(&transaction.operations);
         }
     }
 
@@ -111,7 +112,7 @@ impl<F: FileSystem> Journal<F> {
                 return;
             }
         }
-        self.waiting_drops.clear();
+        self.behind = Behind::default();
     }
 
     /// Writes what was appended, and syncs as the settings say. After `Ok` everything appended so
@@ -251,23 +252,39 @@ impl<F: FileSystem> Journal<F> {
     }
 }
 
-/// May go ahead of transactions that wait: the outcome is the same. Which entries are a queue's first
-/// ones depends on what has been acknowledged before.
-fn goes_ahead(operation: &Operation, drops: &BTreeSet<QueueId>) -> bool {
-    match operation {
-        Operation::Acknowledge { queue, .. } | Operation::Trim { queue, .. } => {
-            !drops.contains(queue)
-        }
-        Operation::Remove { .. } => true,
-        Operation::Put { version: None, value, .. } => value.is_empty(),
-        _ => false,
-    }
+/// What in the waiting transactions depends on order.
+#[derive(Default)]
+struct Behind {
+    /// Which entries are the first ones depends on what has been acknowledged before.
+    dropped_from: BTreeSet<QueueId>,
+    keys: BTreeSet<Bytes>,
 }
 
-fn dropped_from(operation: &Operation) -> Option<QueueId> {
-    match operation {
-        Operation::DropFirst { queue, .. } => Some(*queue),
-        _ => None,
+impl Behind {
+    fn extend(&mut self, operations: &[Operation]) {
+        for operation in operations {
+            match operation {
+                Operation::DropFirst { queue, .. } => drop(self.dropped_from.insert(*queue)),
+                Operation::Put { key, .. } | Operation::Delete { key, .. } => {
+                    self.keys.insert(key.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The operation takes next to no space, and comes to the same before what waits and after it.
+    fn may_be_overtaken_by(&self, operation: &Operation) -> bool {
+        match operation {
+            Operation::Acknowledge { queue, .. } | Operation::Trim { queue, .. } => {
+                !self.dropped_from.contains(queue)
+            }
+            Operation::Remove { .. } => true,
+            Operation::Put { key, .. } | Operation::Delete { key, .. } => {
+                !stores(operation) && !self.keys.contains(key)
+            }
+            Operation::Append { .. } | Operation::DropFirst { .. } => false,
+        }
     }
 }
 

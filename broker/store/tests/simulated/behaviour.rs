@@ -258,6 +258,80 @@ fn at_its_bound_the_journal_is_full_loses_nothing_and_recovers_when_drained() {
 }
 
 #[test]
+fn a_full_journal_keeps_room_for_what_frees_space() {
+    let files = SimulatedFiles::new(1);
+    let max_bytes = 6 * u64::from(SEGMENT);
+    let settings = Settings { max_bytes: Some(max_bytes), ..settings() };
+    let (mut journal, _) = Journal::open(files, &settings).expect("an open journal");
+    let mut submitted = 0;
+    while journal.stats().waiting == 0 {
+        submitted += 1;
+        journal.append(&append(1, submitted, &[3; 50]));
+        let _ = journal.commit();
+        journal.maintain();
+    }
+    // More batches than a segment that is nearly full could take.
+    for position in 1..submitted {
+        journal.append(&acknowledge(1, position));
+        let _ = journal.commit();
+        journal.maintain();
+    }
+    settle(&mut journal);
+    assert_eq!(journal.state(), State::Healthy);
+    assert_eq!(positions(&journal, 1), [submitted]);
+}
+
+#[test]
+fn a_small_note_overtakes_what_waits_but_not_its_own_key() {
+    let files = SimulatedFiles::new(1);
+    let settings = Settings { max_bytes: Some(4 * u64::from(SEGMENT)), ..settings() };
+    let (mut journal, _) = Journal::open(files, &settings).expect("an open journal");
+    journal.append(&put(b"waits", None, b"old"));
+    let mut submitted = 0;
+    while journal.stats().waiting == 0 {
+        submitted += 1;
+        journal.append(&append(1, submitted, &[3; 500]));
+        let _ = journal.commit();
+    }
+    let (key, version) = (Bytes::from_static(b"waits"), None);
+    journal.append(&append(1, submitted + 1, &[3; 500]));
+    journal.append(&put(b"waits", None, b"new"));
+    journal.append(&put(b"note", None, b""));
+    journal.append(&one(Operation::Delete { key, version }));
+    assert_eq!(values(&journal, b"note").len(), 1, "at once");
+    assert_eq!(values(&journal, b"waits")[0].1, "old");
+    journal.append(&one(Operation::Trim { queue: QueueId(1), below: submitted }));
+    for _ in 0..100 {
+        let _ = journal.commit();
+        journal.maintain();
+    }
+    assert_eq!(journal.state(), State::Healthy);
+    assert!(values(&journal, b"waits").is_empty());
+    assert_eq!(positions(&journal, 1), [submitted, submitted + 1]);
+}
+
+#[test]
+fn a_segment_that_a_power_cut_emptied_is_the_end_of_the_log() {
+    for seed in 0..100 {
+        let files = SimulatedFiles::new(seed);
+        let settings = Settings { durability: Durability::Os, ..settings() };
+        let (mut journal, _) = Journal::open(files.clone(), &settings).expect("an open journal");
+        // Each fills a segment of its own; only the first is synced.
+        for position in 1..=4 {
+            journal.append(&append(1, position, &[4; SEGMENT as usize - 120]));
+            journal.commit().expect("a commit");
+            if position == 1 {
+                journal.sync().expect("a sync");
+            }
+        }
+        files.crash(seed);
+        let survivors = positions(&open(&files), 1);
+        assert_eq!(survivors, (1..=survivors.len() as u64).collect::<Vec<_>>(), "seed {seed}");
+        assert!(!survivors.is_empty());
+    }
+}
+
+#[test]
 fn a_failed_write_is_the_end_of_all_commits_and_no_loss_of_earlier_ones() {
     let files = SimulatedFiles::new(1);
     let mut journal = open(&files);

@@ -305,7 +305,10 @@ impl Run {
     pub(crate) fn failed_sync(&mut self) {
         self.files.fail_syncs(1);
         self.submit();
+        let mut tries = 0;
         while !matches!(self.journal().state(), State::Failed { .. }) {
+            tries += 1;
+            assert!(tries < 1000, "syncs fail and the journal goes on");
             match self.journal().commit() {
                 Ok(()) => self.decide(),
                 // It was a new segment's sync: no reason to give up, there is room for now.
