@@ -42,6 +42,8 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// The first records pay for connecting.
+    Connecting,
     Before,
     /// From the SIGKILL until Kafka serves again.
     Away,
@@ -50,10 +52,12 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    const ALL: [Self; 4] = [Self::Before, Self::Away, Self::CatchingUp, Self::After];
+    const ALL: [Self; 5] =
+        [Self::Connecting, Self::Before, Self::Away, Self::CatchingUp, Self::After];
 
     fn name(self) -> &'static str {
         match self {
+            Self::Connecting => "connecting",
             Self::Before => "there",
             Self::Away => "away",
             Self::CatchingUp => "back, catching up",
@@ -156,8 +160,7 @@ struct Observer<'a> {
 impl Observer<'_> {
     fn phases(&mut self, away: Duration, server: &Server, topic: &Topic) -> io::Result<()> {
         let watch = Watch::new(topic)?;
-        // The first record pays for connecting: the calm begins behind it.
-        self.watch_until(Phase::Before, Some(&watch), STALLED, |sample| sample.records > Some(0))?;
+        self.catch_up(Phase::Connecting, &watch)?;
         self.rest(Phase::Before, Some(&watch), CALM)?;
         drop(watch);
 
@@ -168,10 +171,7 @@ impl Observer<'_> {
         eprintln!("outage: Kafka is back, {:.1} s later", started.as_secs_f64());
 
         let watch = Watch::new(topic)?;
-        let behind = (RATE * CAUGHT_UP.as_secs_f64()) as u64;
-        self.watch_until(Phase::CatchingUp, Some(&watch), STALLED, |sample| {
-            sample.waiting().is_some_and(|waiting| waiting <= behind)
-        })?;
+        self.catch_up(Phase::CatchingUp, &watch)?;
         eprintln!("outage: Kafka has caught up");
         self.rest(Phase::After, Some(&watch), CALM)
     }
@@ -184,24 +184,20 @@ impl Observer<'_> {
         Ok(())
     }
 
-    /// Goes on until `done`; gives up when Kafka takes nothing for as long as `patience`.
-    fn watch_until(
-        &mut self,
-        phase: Phase,
-        watch: Option<&Watch>,
-        patience: Duration,
-        done: impl Fn(&Sample) -> bool,
-    ) -> io::Result<()> {
-        let (mut most, mut since) = (None, Instant::now());
+    /// Goes on until Kafka has nearly everything; gives up when it takes nothing any more.
+    fn catch_up(&mut self, phase: Phase, watch: &Watch) -> io::Result<()> {
+        let near = (RATE * CAUGHT_UP.as_secs_f64()) as u64;
+        let (mut most, mut since) = (0, Instant::now());
         loop {
-            let sample = self.sample(phase, watch)?;
-            if done(&sample) {
+            let sample = self.sample(phase, Some(watch))?;
+            let records = sample.records.unwrap_or(0);
+            if records > 0 && sample.acknowledged.saturating_sub(records) <= near {
                 return Ok(());
             }
-            if sample.records > most {
-                (most, since) = (sample.records, Instant::now());
-            } else if since.elapsed() > patience {
-                return Err(io::Error::other(format!("Kafka had no more than {most:?} records")));
+            if records > most {
+                (most, since) = (records, Instant::now());
+            } else if since.elapsed() > STALLED {
+                return Err(io::Error::other(format!("Kafka has {most} records and gets no more")));
             }
         }
     }

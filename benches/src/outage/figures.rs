@@ -31,11 +31,6 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Messages that are acknowledged and not in Kafka.
-    pub(super) fn waiting(&self) -> Option<u64> {
-        Some(self.acknowledged.saturating_sub(self.records?))
-    }
-
     fn json(&self) -> Value {
         json!({
             "seconds": self.at.as_secs_f64(),

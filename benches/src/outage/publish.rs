@@ -40,7 +40,7 @@ impl Board {
     pub(super) fn new() -> Self {
         Self {
             origin: Instant::now(),
-            phase: AtomicUsize::new(Phase::Before as usize),
+            phase: AtomicUsize::new(Phase::Connecting as usize),
             acknowledged: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             failed: AtomicBool::new(false),

@@ -38,14 +38,16 @@ impl Server {
             io::Error::other(format!("{}: expected a process id, found `{text}`", file.display()))
         })?;
         rustix::process::kill_process(pid, Signal::KILL)?;
+        // One that nobody has waited for keeps its number, but has no command line any more.
+        let command = format!("/proc/{}/cmdline", pid.as_raw_nonzero());
         let until = Instant::now() + GONE;
-        while rustix::process::test_kill_process(pid).is_ok() {
+        while std::fs::read(&command).is_ok_and(|words| !words.is_empty()) {
             if Instant::now() > until {
                 return Err(io::Error::other(format!("Kafka, process {text}, does not go")));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(())
+        std::fs::remove_file(&file)
     }
 
     /// Starts it again; `meanwhile` is called over and over until it serves. How long that took.
