@@ -128,6 +128,11 @@ impl Retained {
         self.shards * (ENTRY_BYTES + topic.len())
     }
 
+    /// No version below is given: an earlier run may have given them, also to what is deleted.
+    pub(crate) fn begin_versions_at(&mut self, clock: u64) {
+        self.clock = self.clock.max(clock);
+    }
+
     /// A version above all that this shard has seen.
     pub(crate) fn next_version(&mut self, shard: ShardId) -> Version {
         self.clock += 1;

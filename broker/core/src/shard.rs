@@ -235,6 +235,7 @@ impl Shard {
                     if went && ShardId::of_topic(&topic, self.shards) == self.id {
                         self.wire.stats.retained -= 1;
                         if self.durable {
+                            self.reserve_versions();
                             let version = Some(self.retained.next_version(self.id).number());
                             let key = Key::Retained(topic).bytes();
                             self.write_lazily(Operation::Delete { key, version });

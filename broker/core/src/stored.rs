@@ -13,6 +13,7 @@
 //! | `R` queue id, position | nothing: the receiver has the message, its PUBCOMP has not come |
 //! | `T` topic name | a retained message, as [`entry`] writes it; the version orders its writers |
 //! | `W` time, number | a will that is being published, as [`entry`] writes it, until its commit |
+//! | `V` | a number that no version of a retained message has reached, for the next start |
 //! | `B`, `K` | the bridge's |
 
 mod codec;
@@ -27,7 +28,7 @@ pub use entry::{Entry, Tag, entry, tag};
 pub(crate) use entry::{delivery, shape_tag};
 pub use key::Key;
 pub use recovery::{QueueSummary, Recovery, Restored};
-pub(crate) use recovery::{RestoredSession, delete};
+pub(crate) use recovery::{RestoredSession, delete, reserve_versions};
 pub(crate) use retained::retained_put;
 pub use retained::{read_retained, retained};
 pub use session::{Retained, SessionRecord, SubscriptionRecord};

@@ -10,8 +10,8 @@ use tracing::debug;
 
 use super::Shard;
 use super::deliver::Envelope;
-use crate::connection::paused;
 use crate::commit::Operation;
+use crate::connection::paused;
 use crate::message::{Message, Origin};
 use crate::stored::{Key, entry};
 use crate::timers::Due;
@@ -248,7 +248,8 @@ impl Shard {
         match (gathering, known) {
             (Some(gathering), Some(key)) => self.gather_with(gathering, delete(key)),
             (Some(gathering), None) if kept && self.durable => {
-                let key = Key::Will(now.unix_millis, gathering).bytes();
+                let number = gathering << 6 | u64::from(self.id.0);
+                let key = Key::Will(now.unix_millis, number).bytes();
                 let value = entry(envelope.message(), now);
                 self.write_lazily(Operation::Put { key: key.clone(), version: None, value });
                 self.gather_with(gathering, delete(key));

@@ -50,6 +50,10 @@ pub(super) struct Commits {
     pub(super) endings: HashMap<QueueId, super::ending::Ending>,
     /// Wills that were being published when the broker stopped, by their keys.
     pub(super) wills: Vec<(Bytes, Message)>,
+    /// What versions of retained messages began with.
+    pub(super) clock: u64,
+    /// Whether the store knows that they have begun.
+    pub(super) clock_reserved: bool,
     next_queue: u64,
     pub(super) full: bool,
 }

@@ -16,6 +16,8 @@ impl Shard {
     /// the messages between shards until there are none left.
     pub fn restore(&mut self, now: Now, restored: Restored) {
         self.commits.begin_queues_at(restored.next_queue);
+        self.retained.begin_versions_at(restored.clock);
+        self.commits.clock = restored.clock;
         for (version, message) in restored.retained {
             self.store_retained(now, version, &mut Envelope::of(message));
         }

@@ -12,7 +12,7 @@ use super::peer::PeerMessage;
 use crate::message::Message;
 use crate::retained::{Applied, DELETION_KEPT, Version};
 use crate::settings::QueueFull;
-use crate::stored::retained_put;
+use crate::stored::{reserve_versions, retained_put};
 use crate::timers::Due;
 use crate::{Now, Out, ShardId};
 
@@ -66,6 +66,9 @@ impl Shard {
         self.gather = None;
         let put = version.filter(|_| self.durable && !is_transient(envelope.message()));
         let put = put.map(|version| retained_put(version, envelope.message(), now));
+        if put.is_some() {
+            self.reserve_versions();
+        }
         let collected = &self.commits.collected;
         let touched = asked != 0
             || put.is_some()
@@ -84,6 +87,14 @@ impl Shard {
         (any, None)
     }
 
+    /// Before the store gets the first version of this run it hears of that, so that the next start
+    /// gives higher ones.
+    pub(super) fn reserve_versions(&mut self) {
+        if !std::mem::replace(&mut self.commits.clock_reserved, true) {
+            self.write_lazily(reserve_versions(self.commits.clock));
+        }
+    }
+
     /// Whether a message is to be retained, or to delete what is. Half of the memory is not for
     /// retained messages, which nothing makes room for: publishers would wait for ever.
     fn keeps_retained(&mut self, message: &Message) -> bool {
@@ -92,7 +103,8 @@ impl Shard {
         }
         let known = self.retained.contains(message.topic.as_str());
         let deletes = message.payload.is_empty();
-        if deletes && (known || self.shards == 1) {
+        // What was deleted a moment ago may not be durable yet: who deletes it again is to wait too.
+        if deletes && (known || self.shards == 1 && !self.durable) {
             return known;
         }
         let counted = known || deletes || self.retained.len() < self.limits().max_retained;

@@ -19,7 +19,7 @@ pub enum Key {
     Released(QueueId, Position),
     /// A retained message, by its topic.
     Retained(TopicName),
-    /// A will that is being published: since when, and a number.
+    /// A will that is being published: since when, and a number that no other one of then has.
     Will(u64, u64),
     /// Not one of a shard's.
     Foreign,

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use midge_codec::{PacketId, Text, TopicFilter, Will};
 
-use super::codec::Damaged;
+use super::codec::{Damaged, Reader};
 use super::entry::Entry;
 use super::key::Key;
 use super::session::{SessionRecord, SubscriptionRecord};
@@ -20,6 +20,20 @@ use crate::commit::{Operation, Position, QueueId};
 use crate::message::{Client, Memory, Message};
 use crate::retained::Version;
 use crate::{Now, ShardId};
+
+/// The key of what the versions of retained messages begin with at the next start. Versions of
+/// deletions are the store's alone: what is there does not tell them.
+const CLOCK: &[u8] = b"V";
+
+/// How many versions a run may give.
+const RUN: u64 = 1 << 32;
+
+/// What is to be written before a run that began with this clock gives its first version.
+pub(crate) fn reserve_versions(clock: u64) -> Operation {
+    let next = clock + RUN;
+    let value = Bytes::copy_from_slice(&next.to_be_bytes());
+    Operation::Put { key: Bytes::from_static(CLOCK), version: Some(next), value }
+}
 
 /// What a queue of the store holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +55,7 @@ pub struct Recovery {
     own: BTreeMap<QueueId, Own>,
     retained: Vec<(Version, Bytes)>,
     wills: BTreeMap<Bytes, Bytes>,
+    clock: u64,
     queues: Vec<(QueueId, QueueSummary)>,
 }
 
@@ -59,6 +74,8 @@ pub struct Restored {
     pub(crate) retained: Vec<(Version, Arc<Message>)>,
     /// Wills whose publishing was not committed, by their keys.
     pub(crate) wills: Vec<(Bytes, Message)>,
+    /// What versions of retained messages begin with.
+    pub(crate) clock: u64,
     /// No queue has this number or a higher one.
     pub(crate) next_queue: u64,
 }
@@ -86,6 +103,10 @@ impl Recovery {
     /// When it looks like one of a shard's and cannot be read. Nothing is taken then, the others
     /// can still be.
     pub fn keyed(&mut self, now: Now, key: &Bytes, value: Bytes) -> Result<bool, Damaged> {
+        if **key == *CLOCK {
+            self.clock = Reader::new("clock of retained messages", value).u64()?;
+            return Ok(true);
+        }
         match Key::read(key)? {
             Key::Foreign => return Ok(false),
             Key::Session(client_id) => {
@@ -185,6 +206,7 @@ impl Recovery {
         }
         for shard in &mut restored {
             shard.next_queue = next_queue;
+            shard.clock = self.clock;
             // The same order in every run.
             shard.sessions.sort_unstable_by_key(|session| session.queue);
         }
