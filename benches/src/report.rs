@@ -6,8 +6,8 @@
 use serde_json::{Value, json};
 
 use crate::load::Figures;
-use crate::recovery::Recovery;
 use crate::outage::Outcome;
+use crate::recovery::Recovery;
 use crate::window::Faults;
 
 /// All runs of one broker under one load, in the order of the rounds.

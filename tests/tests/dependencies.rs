@@ -21,10 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("midge-certs", &[]),
     ("midge-config", &["midge-codec", "midge-rules"]),
     // Kafka.
-    (
-        "midge-bridge",
-        &["midge-codec", "midge-core", "midge-rules", "midge-store", "midge-config"],
-    ),
+    ("midge-bridge", &["midge-codec", "midge-core", "midge-rules", "midge-store", "midge-config"]),
     // Everything comes together here.
     (
         "midge",

@@ -1,9 +1,7 @@
 //! The end of the broker: clients are told, and it comes in time.
 
 use midge_codec::{Packet, ReasonCode};
-use midge_tests::{
-    Midge, Outgoing, QOS0, QOS1, QOS2, Setup, VERSIONS, eventually, message, will,
-};
+use midge_tests::{Midge, Outgoing, QOS0, QOS1, QOS2, Setup, VERSIONS, eventually, message, will};
 use rustix::process::Signal;
 
 #[test]
