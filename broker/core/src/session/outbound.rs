@@ -359,7 +359,7 @@ impl Outbound {
     /// What to load from the store, if it is time to: from this position, below the other.
     pub(crate) fn wants_load(&mut self) -> Option<(Position, Position)> {
         let waiting = self.queue.len() - self.queued_qos0;
-        self.tail.as_mut().filter(|_| waiting < MEMORY_MESSAGES / 4)?.load()
+        self.tail.as_mut().filter(|_| waiting < MEMORY_MESSAGES / 4)?.load(self.next)
     }
 
     /// Takes what was loaded, if it is what was asked for last; how many messages turned out not

@@ -23,6 +23,8 @@ pub(crate) struct Tail {
 struct Loading {
     from: Position,
     below: Position,
+    /// Whether all that there was could be asked for.
+    all: bool,
     /// Entries and bytes that came since it was asked for.
     entries: usize,
     bytes: usize,
@@ -97,12 +99,15 @@ impl Tail {
         }
     }
 
-    pub(super) fn load(&mut self) -> Option<(Position, Position)> {
-        let below = self.uncommitted.first().copied().unwrap_or(Position::MAX);
+    /// `end`: the next position to be given. What comes from there on may be stored in any order
+    /// while the load is under way, so none of it is asked for.
+    pub(super) fn load(&mut self, end: Position) -> Option<(Position, Position)> {
+        let all = self.uncommitted.is_empty();
+        let below = self.uncommitted.first().copied().unwrap_or(end);
         if self.loading.is_some() || self.next >= below {
             return None;
         }
-        self.loading = Some(Loading { from: self.next, below, entries: 0, bytes: 0 });
+        self.loading = Some(Loading { from: self.next, below, all, entries: 0, bytes: 0 });
         Some((self.next, below))
     }
 
@@ -122,8 +127,8 @@ impl Tail {
         if !end {
             return Some(0);
         }
-        if loading.below < Position::MAX {
-            self.next = self.next.max(loading.below);
+        self.next = self.next.max(loading.below);
+        if !loading.all {
             return Some(0);
         }
         // Everything was loadable then, so only what came since can be left.
