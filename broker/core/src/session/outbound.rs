@@ -4,7 +4,7 @@
 //! from it, `(position - 1) % 65535 + 1`. What waits comes behind what is in flight, and what waits
 //! in the store alone ([`Tail`]) behind what waits in memory.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use midge_codec::{PacketId, QoS, TopicFilter, TopicName};
@@ -52,6 +52,8 @@ pub(crate) struct Outbound {
     /// is not known after a start: what was acknowledged behind one that was not is sent again, so
     /// they may be more than were ever in flight at once.
     restored_below: Position,
+    /// What another member of a shared subscription is to have: ours until that is written.
+    leaving: BTreeSet<Position>,
     /// No message in the queue expires before this.
     queue_expires: Option<Instant>,
     /// New subscriptions whose retained messages are still to be sent, as there is room.
@@ -81,6 +83,7 @@ impl Default for Outbound {
             queued_qos0: 0,
             tail: None,
             restored_below: 0,
+            leaving: BTreeSet::new(),
             queue_expires: None,
             retained: VecDeque::new(),
         }
@@ -107,7 +110,19 @@ impl Outbound {
     pub(crate) fn low(&self) -> Position {
         let waiting = self.queue.iter().map(|waiting| waiting.position).find(|at| *at > 0);
         let stored = self.tail.as_ref().map(|tail| tail.next());
-        [self.flight.low(), waiting, stored].into_iter().flatten().min().unwrap_or(self.next)
+        let leaving = self.leaving.first().copied();
+        let lows = [self.flight.low(), waiting, stored, leaving];
+        lows.into_iter().flatten().min().unwrap_or(self.next)
+    }
+
+    /// A message that was taken is on its way to another member.
+    pub(crate) fn leave(&mut self, position: Position) {
+        self.leaving.insert(position);
+    }
+
+    /// That another member has it is written.
+    pub(crate) fn left(&mut self, position: Position) {
+        self.leaving.remove(&position);
     }
 
     /// Gives the next position.
@@ -290,9 +305,10 @@ impl Outbound {
         taken
     }
 
-    /// Takes what waits for shared subscriptions; if the client `comes_back`, without what it may
-    /// have been sent at QoS 2 before the broker stopped. Which these are nobody knows: how far the
-    /// window had come was not written.
+    /// Takes what waits for shared subscriptions; if the client `comes_back`, without what of QoS 2
+    /// may turn out to be its own: what it may have been sent before the broker stopped (how far
+    /// the window had come was not written), and what is not stored yet, so that its publisher may
+    /// have to send it again.
     pub(crate) fn take_shared(&mut self, comes_back: bool) -> Vec<Delivery> {
         let restored = if comes_back { 1..self.restored_below } else { 0..0 };
         self.take_waiting(|waiting| {

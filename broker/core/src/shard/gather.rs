@@ -15,8 +15,9 @@ use midge_codec::{PacketId, ReasonCode};
 use super::Shard;
 use super::commits::{Collected, Uncommitted, Waiter};
 use super::peer::PeerMessage;
-use crate::commit::{Operation, QueueId, Reference};
+use crate::commit::{Operation, Position, QueueId, Reference};
 use crate::message::Message;
+use crate::session::Session;
 use crate::stored::{Key, entry};
 use crate::{DutyId, Now, Out, ShardId};
 
@@ -56,6 +57,8 @@ pub(super) struct Gathering {
     mark: Option<Bytes>,
     /// It was an ended session's.
     ending: Option<QueueId>,
+    /// It leaves this place in a session's queue.
+    leaves: Option<(QueueId, Position)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +113,7 @@ impl Shard {
             inbound: None,
             mark: None,
             ending: None,
+            leaves: None,
         };
         self.commits.gatherings.insert(number, gathering);
     }
@@ -150,6 +154,22 @@ impl Shard {
         if let Some(gathering) = self.commits.gatherings.get_mut(&number) {
             gathering.ending = Some(ending);
         }
+    }
+
+    /// The message leaves a queue with it; until then the queue may not be trimmed beyond.
+    pub(super) fn gather_leaving(&mut self, number: u64, queue: QueueId, position: Position) {
+        if let Some(gathering) = self.commits.gatherings.get_mut(&number) {
+            gathering.leaves = Some((queue, position));
+        }
+        if let Some(session) = self.session_with(queue) {
+            session.outbound.leave(position);
+        }
+    }
+
+    /// The session that a queue belongs to, unless it has ended.
+    fn session_with(&mut self, queue: QueueId) -> Option<&mut Session> {
+        let (number, incarnation) = self.by_queue.get(&queue).copied()?;
+        self.session_of(number, incarnation)
     }
 
     /// Nothing more will be added from here.
@@ -207,6 +227,7 @@ impl Shard {
         let references = std::mem::take(&mut gathering.references);
         let stored = !references.is_empty();
         let (inbound, mark) = (gathering.inbound.take(), gathering.mark.take());
+        let leaves = gathering.leaves.take();
         let message = Arc::clone(&gathering.message);
         if stored {
             let put = |key| Operation::Put { key, version: None, value: Bytes::new() };
@@ -224,6 +245,12 @@ impl Shard {
             self.gathered(now, number);
         } else {
             self.commit(operations, Waiter::Gathered(number));
+        }
+        // A trim is written behind this.
+        if let Some((queue, position)) = leaves
+            && let Some(session) = self.session_with(queue)
+        {
+            session.outbound.left(position);
         }
     }
 

@@ -468,6 +468,7 @@ impl Shard {
         };
         let operations = vec![Operation::Acknowledge { queue, position }];
         self.gather(number, message, 0, operations);
+        self.gather_leaving(number, queue, position);
         if ended {
             self.gather_for_ending(number, queue);
         }

@@ -599,3 +599,64 @@ fn what_was_acknowledged_behind_a_message_that_is_not_does_not_come_again() {
     let subscriber = broker.resume("s", V5);
     assert_eq!(broker.read(subscriber), [Packet::Pubrel(ack(1))]);
 }
+
+#[test]
+fn what_leaves_a_member_for_another_is_with_one_of_them_at_any_moment() {
+    // The group is at home in one shard or another.
+    for (group, written) in ["g", "h", "i"].iter().flat_map(|g| (0..12).map(move |w| (g, w))) {
+        let filter = format!("$share/{group}/t");
+        let mut broker = stored(3);
+        let (first, second) = (at_home("first", 0, 3), at_home("second", 1, 3));
+        let peer = broker.resume(&first, V5);
+        broker.subscribe(peer, &filter, QoS::ExactlyOnce);
+        broker.lose(peer);
+        let publisher = broker.connect("publisher", V5);
+        for number in 1..=5 {
+            broker.publish(publisher, qos2("t", &number.to_string(), number));
+        }
+        assert_eq!(broker.read(publisher).len(), 5, "a PUBREC each");
+        let peer = broker.resume(&second, V5);
+        broker.subscribe(peer, &filter, QoS::ExactlyOnce);
+        broker.lose(peer);
+        // The first may not read them any more: they leave it, and its queue is empty.
+        broker.store.waits = true;
+        let read: fn(&str, &str) -> bool = |client, _| !client.starts_with("first");
+        broker.reload(&Limits::default(), Access { read, ..Access::default() }, &[]);
+        broker.sync_some(written);
+        broker.crash();
+        broker.store.waits = false;
+        let mut came = Vec::new();
+        for name in [&first, &second] {
+            let peer = broker.resume(name, V5);
+            came.extend(broker.read_payloads(peer));
+        }
+        came.sort();
+        assert_eq!(came, ["1", "2", "3", "4", "5"], "{group}, {written} written");
+    }
+}
+
+#[test]
+fn what_is_not_stored_yet_at_qos_2_is_not_moved_to_another_member() {
+    for (group, written) in ["g", "h", "i"].iter().flat_map(|g| (0..12).map(move |w| (g, w))) {
+        let filter = format!("$share/{group}/t");
+        let mut broker = stored(3);
+        let members = [at_home("first", 0, 3), at_home("second", 1, 3)];
+        let peers = members.each_ref().map(|name| broker.resume(name, V5));
+        peers.iter().for_each(|peer| _ = broker.subscribe(*peer, &filter, QoS::ExactlyOnce));
+        let publisher = broker.resume(&at_home("publisher", 2, 3), V5);
+        broker.store.waits = true;
+        broker.publish(publisher, qos2("t", "x", 1));
+        peers.iter().for_each(|peer| broker.lose(*peer));
+        broker.sync_some(written);
+        broker.crash();
+        broker.store.waits = false;
+        let publisher = broker.resume(&at_home("publisher", 2, 3), V5);
+        broker.publish(publisher, repeated("t", "x", 1));
+        let mut came = Vec::new();
+        for name in &members {
+            let peer = broker.resume(name, V5);
+            came.extend(broker.read_payloads(peer));
+        }
+        assert_eq!(came, ["x"], "{group}, {written} written");
+    }
+}

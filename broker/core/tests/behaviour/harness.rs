@@ -423,8 +423,14 @@ impl Broker {
 
     /// The store brings to the disk what it has been given, and answers what it was asked.
     pub(crate) fn sync(&mut self) {
+        self.sync_some(usize::MAX);
+    }
+
+    /// So many of the things that wait for the store are done, in the order they were asked for.
+    pub(crate) fn sync_some(&mut self, count: usize) {
         self.store.answering = true;
-        while let Some((shard, input)) = self.store.answer() {
+        for _ in 0..count {
+            let Some((shard, input)) = self.store.answer() else { break };
             self.shards[usize::from(shard.0)].handle(self.now, input);
             self.drain(shard);
         }
