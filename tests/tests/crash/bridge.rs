@@ -1,4 +1,5 @@
-//! The broker is killed and Kafka is stopped, with records going both ways.
+//! The broker is killed, half of the times with the power, and Kafka is stopped, with records going
+//! both ways.
 //!
 //! A source takes all the load of the fleet: every acknowledged message has to be in Kafka, for the
 //! first time in the order of its topic. A sink feeds stored sessions: each record has to reach each
@@ -11,12 +12,13 @@ use std::time::{Duration, Instant};
 use midge_codec::ProtocolVersion::{V5, V311};
 use midge_tests::{Kafka, Midge, QOS2, until};
 
+use crate::disk::Image;
 use crate::fleet::Fleet;
 use crate::kills::{Tally, assert_kept, kill};
-use crate::mix;
-use crate::payload;
+use crate::power_cuts::cut;
 use crate::random::Random;
 use crate::receiver::{Presence, Wanted};
+use crate::{mix, payload, preload};
 
 /// A broker that was killed is known to Kafka until its session has timed out, unless it comes back
 /// under the same name.
@@ -45,7 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 fn start(kafka: &Kafka, random: &mut Random) -> (Midge, Fleet) {
     let bootstrap = kafka.bootstrap();
     let bridge = format!("[kafka]\nbootstrap_servers = \"{bootstrap}\"\n{CONNECTORS}");
-    let midge = mix::setup_with(20).bridge(&bridge).start();
+    let midge = preload::recorded(mix::setup_with(20).bridge(&bridge)).start();
     let mut fleet = mix::fleet(&midge, random.fork());
     let fed = [Wanted("fed/#", None, QOS2, false)];
     fleet.receiver("fed-online", V5, Presence::Stays, &fed);
@@ -121,7 +123,7 @@ fn what_is_acknowledged_reaches_kafka_and_each_record_comes_once_though_both_are
     kafka.create_topic("spooled", 3);
     kafka.create_topic("fed", 2);
     let (mut midge, mut fleet) = start(&kafka, &mut random);
-    let mut away = false;
+    let (mut base, mut away) = (Image::default(), false);
     for number in 0..kills {
         // It is away for some lives of every ten, at first with the broker up.
         match number % 10 {
@@ -134,6 +136,10 @@ fn what_is_acknowledged_reaches_kafka_and_each_record_comes_once_though_both_are
             feed(&kafka, &mut fleet);
         }
         kill(&mut midge, &mut fleet, LIFE);
+        base = match fleet.random.one_in(2) {
+            true => cut(&midge, &mut fleet, &base),
+            false => preload::left_by_the_process(&midge),
+        };
         midge.start_again();
         fleet.ledger.life += 1;
         fleet.send_witness();
@@ -146,7 +152,7 @@ fn what_is_acknowledged_reaches_kafka_and_each_record_comes_once_though_both_are
     }
     fleet.drain();
     let again = format!("CRASH_SEED={seed} CRASH_BRIDGE_KILLS={kills}");
-    assert_kept(&fleet, seed, &again);
+    assert_kept(&mut midge, &fleet, seed, &again);
     let mut wrong = None;
     until(PATIENCE, &format!("Kafka has all of it, seed {seed}: {again}"), || {
         wrong = missing(&kafka, &fleet);

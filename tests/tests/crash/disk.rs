@@ -132,9 +132,10 @@ impl Change {
     /// Only those blocks of it that chance picks.
     fn apply_torn(&self, content: &mut Vec<u8>, block: usize, random: &mut Random) {
         let Change::Write { offset, bytes } = self else {
-            return if random.one_in(2) {
-                self.apply(content)
-            };
+            if random.one_in(2) {
+                self.apply(content);
+            }
+            return;
         };
         let mut at = *offset;
         while at < offset + bytes.len() {

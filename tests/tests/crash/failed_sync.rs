@@ -43,7 +43,7 @@ fn after_a_failed_sync_nothing_is_acknowledged_and_the_process_ends() {
         fleet.ledger.life += 1;
         fleet.send_witness();
         fleet.drain();
-        assert_kept(&fleet, seed, &format!("CRASH_SEED={seed}"));
+        assert_kept(&mut midge, &fleet, seed, &format!("CRASH_SEED={seed}"));
         assert!(fleet.ledger.promised() > 0, "nothing happened");
     }
 }

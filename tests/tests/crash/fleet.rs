@@ -314,12 +314,12 @@ impl Fleet {
             link.write();
             if started.elapsed() > self.patience {
                 let text = witness.missing(&self.ledger).unwrap_or_default();
-                return self.ledger.fault(Wrong::Retained, text);
+                return self.ledger.fault(Wrong::Retained, &text);
             }
             std::thread::sleep(Duration::from_millis(1));
         }
         for text in witness.left_over(&self.ledger) {
-            self.ledger.fault(Wrong::Retained, text);
+            self.ledger.fault(Wrong::Retained, &text);
         }
     }
 
@@ -383,7 +383,7 @@ impl Fleet {
             texts.push((Wrong::Stuck, "the last condition never came true".to_owned()));
         }
         for (wrong, text) in texts {
-            self.ledger.fault(wrong, text);
+            self.ledger.fault(wrong, &text);
         }
     }
 

@@ -67,7 +67,7 @@ fn payload(number: usize) -> Vec<u8> {
 fn fill(publisher: &mut Client, mut number: usize) -> usize {
     let first = number;
     loop {
-        let qos = if number % 2 == 0 { QOS1 } else { QOS2 };
+        let qos = if number.is_multiple_of(2) { QOS1 } else { QOS2 };
         match publisher.publish(message("t", payload(number)).qos(qos)) {
             ReasonCode::Success => number += 1,
             ReasonCode::QuotaExceeded => return number,

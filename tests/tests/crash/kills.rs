@@ -5,11 +5,13 @@
 //! the next seed.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use midge_tests::Midge;
 use rustix::process::{Signal, kill_process};
 
+use crate::disk::Image;
 use crate::fleet::Fleet;
 use crate::mix;
 use crate::random::Random;
@@ -68,14 +70,30 @@ pub(crate) fn kill(midge: &mut Midge, fleet: &mut Fleet, life: Range<Duration>) 
     fleet.read_out();
 }
 
-/// Fails with every fault, its seed and the end of the story.
-pub(crate) fn assert_kept(fleet: &Fleet, seed: u64, again: &str) {
+/// Fails with every fault, its seed and the end of the story; the journal is kept to be looked at.
+pub(crate) fn assert_kept(midge: &mut Midge, fleet: &Fleet, seed: u64, again: &str) {
     let faults = fleet.verdict();
     if faults.is_empty() {
         return;
     }
     let texts: Vec<String> = faults.iter().take(20).map(ToString::to_string).collect();
-    panic!("seed {seed}: {} faults; again with {again}\n{}", faults.len(), texts.join("\n"));
+    let kept = keep(midge, seed);
+    panic!(
+        "seed {seed}: {} faults; again with {again}; journal in {}\n{}",
+        faults.len(),
+        kept.display(),
+        texts.join("\n")
+    );
+}
+
+/// Ends the broker and copies what it has on disk.
+fn keep(midge: &mut Midge, seed: u64) -> PathBuf {
+    midge.signal(Signal::KILL);
+    midge.await_kill();
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("crash-seed-{seed}"));
+    std::fs::create_dir_all(&kept).expect("a directory");
+    Image::read(&midge.directory().join("data")).write(&kept);
+    kept
 }
 
 fn round(seed: u64, kills: u64, tally: &mut Tally) {
@@ -92,7 +110,7 @@ fn round(seed: u64, kills: u64, tally: &mut Tally) {
         }
     }
     fleet.drain();
-    assert_kept(&fleet, seed, &format!("CRASH_SEED={seed} CRASH_KILLS={kills}"));
+    assert_kept(&mut midge, &fleet, seed, &format!("CRASH_SEED={seed} CRASH_KILLS={kills}"));
     tally.add(kills, &fleet);
 }
 

@@ -163,12 +163,12 @@ impl Ledger {
         receipt.at = self.now();
         let Some((topic, messages)) = self.topics.get_key_value(topic) else {
             let wrong = Wrong::Unasked;
-            return self.fault(wrong, format!("{topic}, which nobody publishes to, came"));
+            return self.fault(wrong, &format!("{topic}, which nobody publishes to, came"));
         };
         let (topic, count) = (Arc::clone(topic), messages.len());
         if receipt.number >= count {
             let text = format!("{topic}: {} came before it was sent", receipt.number);
-            return self.fault(Wrong::Damaged, text);
+            return self.fault(Wrong::Damaged, &text);
         }
         self.inboxes[receiver].topics.entry(topic).or_default().push(receipt);
     }
@@ -195,7 +195,7 @@ impl Ledger {
     }
 
     /// Something is wrong.
-    pub(crate) fn fault(&mut self, wrong: Wrong, text: String) {
+    pub(crate) fn fault(&mut self, wrong: Wrong, text: &str) {
         let at = self.now();
         self.faults.push(Fault { wrong, text: format!("at {at}: {text}") });
     }

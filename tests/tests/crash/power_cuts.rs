@@ -17,9 +17,8 @@ use crate::{mix, preload};
 
 const ROUND: u64 = 20;
 
-/// Kills the broker and loses what the cut loses. Returns what is left.
-fn cut(midge: &mut Midge, fleet: &mut Fleet, base: &Image) -> Image {
-    kill(midge, fleet, LIFE);
+/// The broker is dead, and with it goes what a cut loses. Returns what is left.
+pub(crate) fn cut(midge: &Midge, fleet: &mut Fleet, base: &Image) -> Image {
     let cut = Cut::any(&mut fleet.random);
     let left = preload::disk(midge, base).after(cut, &mut fleet.random);
     left.write(&midge.directory().join("data"));
@@ -27,13 +26,19 @@ fn cut(midge: &mut Midge, fleet: &mut Fleet, base: &Image) -> Image {
 }
 
 /// Cuts the power so many times, or until something is found wrong.
-fn round(setup: Setup, mut random: Random, cuts: u64, patience: Option<Duration>) -> Fleet {
+fn round(
+    setup: Setup,
+    mut random: Random,
+    cuts: u64,
+    patience: Option<Duration>,
+) -> (Midge, Fleet) {
     let mut midge = preload::recorded(setup).start();
     let mut base = Image::default();
     let mut fleet = mix::fleet(&midge, random.fork());
     fleet.patience = patience.unwrap_or(fleet.patience);
     for _ in 0..cuts {
-        base = cut(&mut midge, &mut fleet, &base);
+        kill(&mut midge, &mut fleet, LIFE);
+        base = cut(&midge, &mut fleet, &base);
         midge.start_again();
         fleet.ledger.life += 1;
         fleet.send_witness();
@@ -42,7 +47,7 @@ fn round(setup: Setup, mut random: Random, cuts: u64, patience: Option<Duration>
         }
     }
     fleet.drain();
-    fleet
+    (midge, fleet)
 }
 
 #[test]
@@ -52,8 +57,13 @@ fn nothing_acknowledged_is_lost_when_the_power_goes() {
     let mut seed = first;
     while tally.crashes < cuts {
         let (mut random, cuts) = (Random::new(seed), ROUND.min(cuts - tally.crashes));
-        let fleet = round(mix::setup(&mut random), random, cuts, None);
-        assert_kept(&fleet, seed, &format!("CRASH_SEED={seed} CRASH_POWER_CUTS={cuts}"));
+        let (mut midge, fleet) = round(mix::setup(&mut random), random, cuts, None);
+        assert_kept(
+            &mut midge,
+            &fleet,
+            seed,
+            &format!("CRASH_SEED={seed} CRASH_POWER_CUTS={cuts}"),
+        );
         tally.add(cuts, &fleet);
         seed += 1;
     }
@@ -69,7 +79,7 @@ fn a_store_that_does_not_sync_is_seen_to_lose_what_it_acknowledged() {
         let setup = mix::setup(&mut random);
         let setup = setup.environment("MIDGE__PERSISTENCE__DURABILITY", durability);
         // What is lost never comes, so there is no use in waiting for it.
-        let fleet = round(setup, random, 10, Some(Duration::from_secs(3)));
+        let (_midge, fleet) = round(setup, random, 10, Some(Duration::from_secs(3)));
         let faults = fleet.verdict();
         let loss = [Wrong::Lost, Wrong::Session, Wrong::Retained];
         let lost = faults.iter().find(|fault| loss.contains(&fault.wrong));

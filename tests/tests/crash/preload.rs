@@ -13,12 +13,14 @@ fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let source = repository().join("tests/powercut/powercut.c");
-        let name = format!("powercut-{}.so", std::process::id());
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("powercut.so");
+        let fresh = library.with_extension(std::process::id().to_string());
         let mut command = Command::new("cc");
         command.args(["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o"]);
-        command.arg(&library).arg(source).args(["-ldl", "-pthread"]);
+        command.arg(&fresh).arg(source).args(["-ldl", "-pthread"]);
         output(&mut command, "").success();
+        // Another program of these tests may have the old one loaded.
+        std::fs::rename(&fresh, &library).expect("the library");
         library
     })
 }
@@ -31,6 +33,12 @@ pub(crate) fn recorded(setup: Setup) -> Setup {
         .environment("POWERCUT_DIRECTORY", "@DIR@/data")
         .environment("POWERCUT_RECORD", "@DIR@/record")
         .environment("POWERCUT_FAIL_SYNC", "@DIR@/fail-sync")
+}
+
+/// What is in the directory of a broker that has ended; the next process has a new record.
+pub(crate) fn left_by_the_process(midge: &Midge) -> Image {
+    std::fs::remove_file(midge.directory().join("record")).expect("the record");
+    Image::read(&midge.directory().join("data"))
 }
 
 /// What the directory of a broker that has ended came to, which began with `base`; the next

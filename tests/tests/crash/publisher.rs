@@ -144,7 +144,7 @@ impl Publisher {
         let (stream, number) = (&self.streams[outstanding.stream], outstanding.number);
         if ack.reason.is_error() {
             let text = format!("{} number {number}: {}", stream.topic, ack.reason);
-            ledger.fault(Wrong::Refused, text);
+            ledger.fault(Wrong::Refused, &text);
         }
         ledger.acknowledged(&stream.topic, number, stream.retained);
         match next {

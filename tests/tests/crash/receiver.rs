@@ -184,7 +184,7 @@ impl Receiver {
             let (topic, length) = (publish.name(), publish.payload.len());
             let name = self.session.describe();
             let text = format!("{name}: {topic}: a damaged payload of {length} bytes");
-            return ledger.fault(Wrong::Damaged, text);
+            return ledger.fault(Wrong::Damaged, &text);
         };
         let (qos, dup, at) = (publish.qos, publish.dup, ledger.now());
         ledger.received(self.inbox, publish.name(), Receipt { number, qos, dup, at });
@@ -195,7 +195,7 @@ impl Receiver {
         let held = &mut self.subscriptions[index];
         if let Some(refused) = answer.reasons.iter().find(|reason| reason.is_error()) {
             let text = format!("{}: {}: {refused}", self.session.describe(), held.topic_filter);
-            ledger.fault(Wrong::Refused, text);
+            ledger.fault(Wrong::Refused, &text);
         }
         held.granted = wanted;
         ledger.answered(held.number, wanted);

@@ -51,13 +51,13 @@ impl Session {
     pub(crate) fn connected(&mut self, connack: &Connack, ledger: &mut Ledger) -> bool {
         if connack.reason != ReasonCode::Success {
             let text = format!("{}: CONNACK {}", self.client_id, connack.reason);
-            ledger.fault(Wrong::Refused, text);
+            ledger.fault(Wrong::Refused, &text);
             return true;
         }
         let forgotten = self.stored && self.established && !connack.session_present;
         if forgotten {
             let text = format!("{}: the broker has no session", self.client_id);
-            ledger.fault(Wrong::Session, text);
+            ledger.fault(Wrong::Session, &text);
         }
         self.connected = true;
         self.established = true;

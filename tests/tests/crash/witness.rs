@@ -67,7 +67,7 @@ impl Witness {
         }
         match payload::number(&publish.payload) {
             Some(number) => _ = self.got.insert(publish.name().into(), number),
-            None => ledger.fault(Wrong::Damaged, format!("retained: {}", publish.name())),
+            None => ledger.fault(Wrong::Damaged, &format!("retained: {}", publish.name())),
         }
     }
 
