@@ -168,6 +168,18 @@ impl Flight {
         }
     }
 
+    /// The commit of the message at this position is durable; whether it is in flight.
+    pub(super) fn committed(&mut self, position: Position) -> bool {
+        let place = position.checked_sub(self.first);
+        match place.and_then(|place| self.slots.get_mut(place as usize)) {
+            Some(Inflight::AwaitPuback(delivery) | Inflight::AwaitPubrec(delivery)) => {
+                delivery.uncommitted = false;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// That a message is released is durable; whether its PUBREL is to be sent now.
     pub(crate) fn released(&mut self, position: Position) -> bool {
         let Some(place) = position.checked_sub(self.first) else { return false };

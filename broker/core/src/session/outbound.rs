@@ -357,7 +357,9 @@ impl Outbound {
 
     /// The commit of the message at this position is durable.
     pub(crate) fn committed(&mut self, position: Position) {
-        if self.tail.as_mut().is_some_and(|tail| tail.committed(position)) {
+        if self.tail.as_mut().is_some_and(|tail| tail.committed(position))
+            || self.flight.committed(position)
+        {
             return;
         }
         // Those of QoS 0 have no position: they are few, and mostly none.

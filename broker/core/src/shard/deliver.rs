@@ -207,6 +207,7 @@ impl Shard {
             let mut delivery = shape.clone().of(envelope.share(memory));
             delivery.position = session.outbound.assign();
             if let Some(stored) = &session.stored {
+                delivery.uncommitted = true;
                 let session = (number, session.incarnation);
                 collected.add(session, stored, delivery.position, shape_tag(&shape));
             }
