@@ -1,8 +1,8 @@
 //! The engine on threads of its own: one commits, one loads.
 //!
 //! Everything that was submitted while a commit ran goes into the next one: the slower the disk, the
-//! more share a sync. The loading thread never waits for one. Callbacks run on these threads and have
-//! to be short.
+//! more share a sync. Trims alone wait ten milliseconds for company. The loading thread never waits for
+//! a sync. Callbacks run on these threads and have to be short.
 
 use std::cell::Cell;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -13,6 +13,7 @@ use crate::{
     FileSystem, Journal, LoadError, Loaded, Position, QueueId, Reader, State, Stats, Transaction,
 };
 
+mod deferral;
 mod inbox;
 mod run;
 

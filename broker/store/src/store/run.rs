@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::deferral::Deferral;
 use super::inbox::{Durable, Inbox, Letters};
 use crate::journal::Sync;
 use crate::{Durability, FileSystem, Journal, State};
@@ -29,6 +30,7 @@ struct Runner<'a, F: FileSystem> {
     journal: Journal<F>,
     inbox: &'a Arc<Inbox>,
     sources: BTreeMap<usize, Source>,
+    deferral: Deferral,
     background: Option<Background<F>>,
 }
 
@@ -61,13 +63,17 @@ pub(super) fn run<F: FileSystem>(journal: Journal<F>, inbox: &Arc<Inbox>) {
         Durability::Os => Background::start(Arc::clone(inbox)),
         Durability::Fsync | Durability::None => None,
     };
-    let mut runner = Runner { journal, inbox, sources: BTreeMap::new(), background };
+    let (sources, deferral) = (BTreeMap::new(), Deferral::default());
+    let mut runner = Runner { journal, inbox, sources, deferral, background };
     let mut more = true;
     loop {
         let letters = inbox.take(runner.patience(more));
         let closed = letters.closed;
         runner.accept(letters);
-        runner.commit();
+        if closed || runner.is_due() {
+            runner.commit();
+        }
+        runner.sync_behind();
         if closed && !inbox.has_submissions() {
             break;
         }
@@ -86,7 +92,14 @@ impl<F: FileSystem> Runner<'_, F> {
             return Some(FULL_INTERVAL);
         }
         let since = self.background.as_ref().and_then(|background| background.since);
-        since.map(|since| SYNC_INTERVAL.saturating_sub(since.elapsed()))
+        let sync = since.map(|since| SYNC_INTERVAL.saturating_sub(since.elapsed()));
+        sync.into_iter().chain(self.deferral.remaining(Instant::now())).min()
+    }
+
+    /// Nothing that was taken is better committed a little later. A full journal has no time.
+    fn is_due(&self) -> bool {
+        self.journal.is_full()
+            || self.deferral.remaining(Instant::now()).is_none_or(|left| left.is_zero())
     }
 
     fn accept(&mut self, letters: Letters) {
@@ -96,9 +109,11 @@ impl<F: FileSystem> Runner<'_, F> {
         for watcher in letters.new_watchers {
             self.inbox.watch(watcher);
         }
+        let now = Instant::now();
         for (id, transactions) in letters.submissions {
             for transaction in &transactions {
                 self.journal.append(transaction);
+                self.deferral.take(transaction, now);
             }
             if let Some(source) = self.sources.get_mut(&id) {
                 source.taken += transactions.len() as u64;
@@ -112,6 +127,7 @@ impl<F: FileSystem> Runner<'_, F> {
 
     fn commit(&mut self) {
         let committed = self.journal.commit();
+        self.deferral.reset();
         self.publish();
         if committed.is_ok() {
             for source in self.sources.values_mut().filter(|source| source.told < source.taken) {
@@ -119,6 +135,10 @@ impl<F: FileSystem> Runner<'_, F> {
                 (source.durable)(source.taken);
             }
         }
+    }
+
+    /// With `durability = os`: the disk follows.
+    fn sync_behind(&mut self) {
         if let Some(background) = &mut self.background {
             background.turn(&mut self.journal);
         }
