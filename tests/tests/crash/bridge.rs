@@ -42,7 +42,7 @@ const KEYS: u64 = 4;
 /// Long enough that records pass, and short enough that some are on their way.
 const LIFE: std::ops::Range<Duration> = Duration::from_millis(50)..Duration::from_millis(1500);
 /// Kafka comes back, and a consumer joins its group.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn start(kafka: &Kafka, random: &mut Random) -> (Midge, Fleet) {
     let bootstrap = kafka.bootstrap();

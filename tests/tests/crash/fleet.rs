@@ -13,8 +13,11 @@ use crate::random::Random;
 use crate::receiver::{Presence, Receiver, Wanted};
 use crate::witness::Witness;
 
-/// How long something that has to come may take, unless the fleet is told otherwise.
+/// How long nothing at all may happen while something is waited for, unless the fleet is told
+/// otherwise; in all it may take [`IN_ALL`] times that.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+const IN_ALL: u32 = 10;
 
 enum Actor {
     Publisher(Publisher),
@@ -346,6 +349,7 @@ impl Fleet {
     /// Turns until the condition holds; what never comes is a fault.
     fn until(&mut self, condition: impl Fn(&Fleet) -> bool) {
         let started = Instant::now();
+        let mut last = (self.ledger.step(), started);
         while self.ledger.faults.is_empty() {
             let looked = Instant::now();
             if condition(self) {
@@ -357,7 +361,10 @@ impl Fleet {
             while Instant::now() < until {
                 self.turn();
             }
-            if started.elapsed() > self.patience {
+            if self.ledger.step() != last.0 {
+                last = (self.ledger.step(), Instant::now());
+            }
+            if last.1.elapsed() > self.patience || started.elapsed() > self.patience * IN_ALL {
                 return self.give_up();
             }
         }

@@ -114,6 +114,11 @@ impl Ledger {
         Moment { step: self.step, life: self.life, milliseconds }
     }
 
+    /// How much has happened.
+    pub(crate) fn step(&self) -> u64 {
+        self.step
+    }
+
     /// Adds a receiving client.
     pub(crate) fn inbox(&mut self, name: &str) -> usize {
         self.inboxes.push(Inbox { name: name.to_owned(), topics: BTreeMap::new() });
