@@ -21,6 +21,8 @@ pub enum Key {
     Retained(TopicName),
     /// A will that is being published: since when, and a number that no other one of then has.
     Will(u64, u64),
+    /// What the versions of retained messages begin with at the next start.
+    Versions,
     /// Not one of a shard's.
     Foreign,
 }
@@ -41,6 +43,7 @@ impl Key {
             Key::Will(unix_millis, number) => {
                 key(b'W', Some(QueueId(*unix_millis)), &number.to_be_bytes())
             }
+            Key::Versions => Bytes::from_static(b"V"),
             Key::Foreign => Bytes::new(),
         }
     }
@@ -57,6 +60,7 @@ impl Key {
             Some(b'R') => "key of a released message",
             Some(b'T') => "key of a retained message",
             Some(b'W') => "key of a will",
+            Some(b'V') if bytes.len() == 1 => return Ok(Key::Versions),
             _ => return Ok(Key::Foreign),
         };
         let mut reader = Reader::new(what, bytes.clone());
@@ -114,6 +118,7 @@ mod tests {
             Key::Inbound(QueueId(u64::MAX >> 1), PacketId::new(0x1234).unwrap()),
             Key::Released(QueueId(1), 1 << 40),
             Key::Retained(TopicName::try_from("a/b").unwrap()),
+            Key::Versions,
             Key::Will(1_700_000_000_000, 3),
         ];
         for key in keys {

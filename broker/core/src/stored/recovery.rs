@@ -21,18 +21,15 @@ use crate::message::{Client, Memory, Message};
 use crate::retained::Version;
 use crate::{Now, ShardId};
 
-/// The key of what the versions of retained messages begin with at the next start. Versions of
-/// deletions are the store's alone: what is there does not tell them.
-const CLOCK: &[u8] = b"V";
-
 /// How many versions a run may give.
 const RUN: u64 = 1 << 32;
 
-/// What is to be written before a run that began with this clock gives its first version.
+/// What is to be written before a run that began with this clock gives its first version. Versions
+/// of deletions are the store's alone: what is there does not tell them.
 pub(crate) fn reserve_versions(clock: u64) -> Operation {
     let next = clock + RUN;
     let value = Bytes::copy_from_slice(&next.to_be_bytes());
-    Operation::Put { key: Bytes::from_static(CLOCK), version: Some(next), value }
+    Operation::Put { key: Key::Versions.bytes(), version: Some(next), value }
 }
 
 /// What a queue of the store holds.
@@ -103,12 +100,11 @@ impl Recovery {
     /// When it looks like one of a shard's and cannot be read. Nothing is taken then, the others
     /// can still be.
     pub fn keyed(&mut self, now: Now, key: &Bytes, value: Bytes) -> Result<bool, Damaged> {
-        if **key == *CLOCK {
-            self.clock = Reader::new("clock of retained messages", value).u64()?;
-            return Ok(true);
-        }
         match Key::read(key)? {
             Key::Foreign => return Ok(false),
+            Key::Versions => {
+                self.clock = Reader::new("versions of retained messages", value).u64()?;
+            }
             Key::Session(client_id) => {
                 let record = SessionRecord::read(value, now)?;
                 self.sessions.insert(client_id.detached(), record);

@@ -134,7 +134,7 @@ impl Contents {
                 self.retained += 1;
             }
             // Of a kind that this program does not look into, or on its way to where it counts.
-            Key::Will(..) | Key::Foreign => {}
+            Key::Will(..) | Key::Versions | Key::Foreign => {}
         }
         Ok(())
     }

@@ -62,7 +62,7 @@ fn written(plan: &Plan<'_, '_>) -> Written {
                     let entry = read_retained(value, now).expect("a retained message");
                     written.retained.insert(topic.as_str().to_owned(), entry);
                 }
-                Key::Will(..) | Key::Foreign => panic!("{key:?}"),
+                Key::Will(..) | Key::Versions | Key::Foreign => panic!("{key:?}"),
             },
             other => panic!("{other:?}"),
         }
