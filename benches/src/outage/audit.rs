@@ -4,13 +4,15 @@
 //! that each message is there, and that the first records of a topic's messages are in their order.
 
 use std::io;
+use std::time::Instant;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::TOPICS;
 use super::publish::mqtt_topic;
+use super::{GLANCE, TOPICS};
 use crate::kafka::{self, Topic};
 use crate::link::PATIENCE;
 use crate::window::{Expected, Faults};
@@ -28,11 +30,20 @@ impl Watch {
         Ok(Self { consumer, topic: topic.name.clone() })
     }
 
-    /// Records so far.
+    /// Records so far. A Kafka that has just started may not lead its partitions yet.
     pub(super) fn records(&self) -> io::Result<u64> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.count() {
+                Err(_) if Instant::now() < until => std::thread::sleep(GLANCE),
+                counted => return counted.map_err(io::Error::other),
+            }
+        }
+    }
+
+    fn count(&self) -> KafkaResult<u64> {
         (0..kafka::PARTITIONS).try_fold(0, |sum, partition| {
-            let ends = self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE);
-            let (low, high) = ends.map_err(io::Error::other)?;
+            let (low, high) = self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE)?;
             Ok(sum + (high - low) as u64)
         })
     }
