@@ -5,7 +5,7 @@
 //! that after a crash either all have it or none. Everything else of a session is written by its
 //! home alone, in the order in which it happened.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -43,6 +43,8 @@ pub(super) struct Commits {
     pub(super) collected: Collected,
     pub(super) gatherings: HashMap<u64, Gathering>,
     pub(super) gathering_number: u64,
+    /// Gatherings that wait to be written, by what orders them.
+    pub(super) unwritten: BTreeSet<(u64, u64)>,
     pub(super) tokens: u64,
     /// Deliveries here whose commit is another shard's.
     pub(super) uncommitted: HashMap<(ShardId, u64), Vec<Uncommitted>>,

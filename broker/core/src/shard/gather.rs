@@ -7,13 +7,14 @@
 //! every answer tells the tokens of the letter and of those it begot, and all have been answered
 //! when each token has been told twice, which is when their exclusive or is zero.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use midge_codec::{PacketId, ReasonCode};
 
 use super::Shard;
-use super::commits::{Collected, Uncommitted, Waiter};
+use super::commits::{Collected, Commits, Uncommitted, Waiter};
 use super::peer::PeerMessage;
 use crate::commit::{Operation, Position, QueueId, Reference};
 use crate::message::Message;
@@ -39,6 +40,8 @@ pub(super) struct Gathering {
     refused: bool,
     /// Routing and the offers to the bridge are over.
     sealed: bool,
+    /// It was published, and is written behind what was published to its topic before.
+    in_order: bool,
     /// Its transaction has been written, and may not be durable yet.
     written: bool,
     references: Vec<Reference>,
@@ -77,6 +80,13 @@ fn token(shard: ShardId, number: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Equal for messages of one topic and QoS, and for few others.
+fn order(message: &Message) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (message.topic.as_str(), message.qos as u8).hash(&mut hasher);
+    hasher.finish()
+}
+
 impl Shard {
     pub(super) fn new_token(&mut self) -> u64 {
         self.commits.tokens += 1;
@@ -104,6 +114,7 @@ impl Shard {
             message,
             tokens: tokens ^ forwarded,
             sealed: false,
+            in_order: false,
             written: false,
             references,
             own,
@@ -172,12 +183,25 @@ impl Shard {
         self.session_of(number, incarnation)
     }
 
+    /// The messages of one topic and QoS are written in the order they were published: a crash
+    /// between two leaves the first, also if its answers take a longer way ([MQTT-4.6.0-6]).
+    pub(super) fn gather_in_order(&mut self, number: u64) {
+        if let Some(gathering) = self.commits.gatherings.get_mut(&number) {
+            gathering.in_order = true;
+        }
+    }
+
     /// Nothing more will be added from here.
     pub(super) fn seal(&mut self, now: Now, number: u64) {
         if let Some(gathering) = self.commits.gatherings.get_mut(&number) {
             gathering.sealed = true;
         }
         self.commit_gathered(now, number);
+        let commits = &mut self.commits;
+        let waits = commits.gatherings.get(&number).filter(|it| it.in_order && !it.written);
+        if let Some(gathering) = waits {
+            commits.unwritten.insert((order(&gathering.message), number));
+        }
     }
 
     /// Another shard's answer.
@@ -210,15 +234,33 @@ impl Shard {
         }
     }
 
-    /// Commits if all is there.
+    /// Commits if all is there, and then what waited for it.
     pub(super) fn commit_gathered(&mut self, now: Now, number: u64) {
-        let Some(gathering) = self.commits.gatherings.get_mut(&number) else { return };
+        let mut next = Some(number);
+        while let Some(number) = next {
+            next = self.commit_in_turn(now, number);
+        }
+    }
+
+    /// Commits if all is there and its turn has come; what may come after it.
+    fn commit_in_turn(&mut self, now: Now, number: u64) -> Option<u64> {
+        let Commits { gatherings, unwritten, .. } = &mut self.commits;
+        let gathering = gatherings.get_mut(&number)?;
         if gathering.tokens != 0 || !gathering.sealed || gathering.written {
-            return;
+            return None;
         }
         let duty = gathering.duty.and_then(|duty| self.duties.get_mut(duty));
         if gathering.inbound.is_some() && duty.as_ref().is_some_and(|duty| duty.pending > 1) {
-            return;
+            return None;
+        }
+        let mut next = None;
+        if gathering.in_order && !unwritten.is_empty() {
+            let order = order(&gathering.message);
+            if unwritten.range((order, 0)..(order, number)).next().is_some() {
+                return None;
+            }
+            unwritten.remove(&(order, number));
+            next = unwritten.range((order, number)..=(order, u64::MAX)).next().map(|it| it.1);
         }
         // A refused message's id is the client's to use again.
         let taken = duty.is_none_or(|duty| !duty.worst.is_error());
@@ -252,6 +294,7 @@ impl Shard {
         {
             session.outbound.left(position);
         }
+        next
     }
 
     /// The commit is durable.

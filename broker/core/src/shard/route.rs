@@ -78,6 +78,7 @@ impl Shard {
         if gathers && touched {
             let message = envelope.share(&self.memory);
             self.gather(number, message, tokens, put.into_iter().collect());
+            self.gather_in_order(number);
             return (any, Some(number));
         }
         if let Some(put) = put {

@@ -656,3 +656,41 @@ fn what_is_not_stored_yet_at_qos_2_is_not_moved_to_another_member() {
         }
     }
 }
+
+#[test]
+fn messages_of_one_topic_are_stored_in_their_order_though_one_goes_a_longer_way() {
+    for (group, arrived) in ["g", "h", "i"].iter().flat_map(|g| (0..40).map(move |n| (g, n))) {
+        let mut broker = stored(3);
+        let peer = broker.resume(&at_home("single", 0, 3), V5);
+        broker.subscribe(peer, "t", QoS::AtLeastOnce);
+        broker.lose(peer);
+        // To some members the way leads over the shard of their group.
+        for shard in 0..3 {
+            let member = broker.resume(&at_home("member", shard, 3), V5);
+            broker.subscribe(member, &format!("$share/{group}/t"), QoS::AtLeastOnce);
+        }
+        let publisher = broker.connect(&at_home("publisher", 0, 3), V5);
+        broker.holds_links = true;
+        for number in 1..=6 {
+            broker.publish(publisher, qos1("t", &number.to_string(), number));
+        }
+        for _ in 0..arrived {
+            broker.deliver_one();
+        }
+        let acknowledged: Vec<u16> = broker
+            .read(publisher)
+            .iter()
+            .filter_map(|packet| match packet {
+                Packet::Puback(ack) => Some(ack.packet_id.get()),
+                _ => None,
+            })
+            .collect();
+        broker.holds_links = false;
+        broker.crash();
+        let peer = broker.resume(&at_home("single", 0, 3), V5);
+        let came = broker.read_payloads(peer);
+        let expected: Vec<String> = (1..=came.len()).map(|number| number.to_string()).collect();
+        assert_eq!(came, expected, "{group}, {arrived} letters, acknowledged {acknowledged:?}");
+        assert!(came.len() >= acknowledged.len(), "{group}, {arrived} letters");
+    }
+}
