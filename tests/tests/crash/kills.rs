@@ -98,7 +98,10 @@ fn keep(midge: &mut Midge, seed: u64) -> PathBuf {
 
 fn round(seed: u64, kills: u64, tally: &mut Tally) {
     let mut random = Random::new(seed);
-    let mut midge = mix::setup(&mut random).start();
+    // The system keeps what it was given, whether the disk has it or not.
+    let durability = random.one_of(&["fsync", "fsync", "os"]);
+    let setup = mix::setup(&mut random);
+    let mut midge = setup.environment("MIDGE__PERSISTENCE__DURABILITY", durability).start();
     let mut fleet = mix::fleet(&midge, random);
     for _ in 0..kills {
         kill(&mut midge, &mut fleet, LIFE);

@@ -15,7 +15,8 @@ pub(crate) fn from_environment(name: &str, default: u64) -> u64 {
 
 /// A broker that keeps everything in `@DIR@/data`, in small segments, so that compaction has work.
 pub(crate) fn setup(random: &mut Random) -> Setup {
-    setup_with(random.one_of(&[1, 20, 0]))
+    let workers = random.one_of(&["1", "2", "3", "3"]);
+    setup_with(random.one_of(&[1, 20, 0])).environment("MIDGE__BROKER__WORKERS", workers)
 }
 
 /// With this for `max_inflight_messages`.
