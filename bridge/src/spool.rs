@@ -59,7 +59,7 @@ pub const OVERRUN_BYTES: usize = 64 << 20;
 /// Messages and bytes that are loaded ahead of the cursor at most, while the log is on disk.
 pub const AHEAD: (usize, usize) = (4_096, 4 << 20);
 /// Messages and bytes that are inside the producer at most, while the log is on disk.
-pub const UNDER_WAY: (usize, usize) = (10_000, 8 << 20);
+pub const UNDER_WAY: (usize, usize) = (30_000, 16 << 20);
 
 /// What an entry costs beyond the bytes of its message.
 const ENTRY_BYTES: usize = 64;

@@ -26,6 +26,9 @@ const PRODUCER_REFRESH: &str = "10000";
 /// one that was made: librdkafka keeps what it knows for so long.
 const CONSUMER_REFRESH: &str = "2000";
 
+/// Milliseconds between two tries to reach a broker, at most.
+const RECONNECT: &str = "2000";
+
 /// librdkafka's default of `batch.size`.
 const BATCH_BYTES: usize = 1_000_000;
 
@@ -50,6 +53,8 @@ pub(super) fn producer(name: &str, properties: &ClientProperties) -> ClientConfi
     default(&mut config, "queue.buffering.max.kbytes", &QUEUE_KBYTES.to_string());
     // Java's producers put a key into the same partition.
     default(&mut config, "partitioner", "murmur2_random");
+    // A spool waits for Kafka to be back: librdkafka's ten seconds are long for that.
+    default(&mut config, "reconnect.backoff.max.ms", RECONNECT);
     config.set("enable.idempotence", "true");
     config.set("acks", "all");
     // Our own timer tells when Kafka is slow; a record is never given up.
