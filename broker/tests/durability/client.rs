@@ -305,7 +305,7 @@ impl Client {
                     && connack.reason != ReasonCode::ServerUnavailable
                     && self.character.version == ProtocolVersion::V5
                 {
-                    self.protocol(format!("CONNACK {}", connack.reason));
+                    self.protocol(&format!("CONNACK {}", connack.reason));
                 }
             }
             Packet::Connack(connack) => {
@@ -317,7 +317,11 @@ impl Client {
                     }
                     self.forget(ledger);
                 } else if self.clean {
-                    self.protocol("a session after a clean start".to_owned());
+                    self.protocol("a session after a clean start");
+                }
+                if ledger.expired.remove(&self.number) {
+                    // It may have expired and been made anew for a CONNACK that never arrived.
+                    self.forget(ledger);
                 }
                 self.clean = false;
                 ledger.connected(self.number, self.lasts, !connack.session_present);
@@ -333,7 +337,7 @@ impl Client {
             }
             Packet::Suback(suback) => {
                 let Some((request, place)) = self.requests.remove(&suback.packet_id) else {
-                    self.protocol(format!("SUBACK {}", suback.packet_id))
+                    self.protocol(&format!("SUBACK {}", suback.packet_id))
                 };
                 self.note(|| format!("SUBACK {:?}", suback.reasons[0]));
                 assert_eq!(request, Request::Subscribe);
@@ -344,12 +348,12 @@ impl Client {
                     {
                         ledger.subscription_refused(self.number, place);
                     }
-                    true => self.protocol(format!("SUBACK {:?}", suback.reasons)),
+                    true => self.protocol(&format!("SUBACK {:?}", suback.reasons)),
                 }
             }
             Packet::Unsuback(unsuback) => {
                 let Some((_, place)) = self.requests.remove(&unsuback.packet_id) else {
-                    self.protocol(format!("UNSUBACK {}", unsuback.packet_id))
+                    self.protocol(&format!("UNSUBACK {}", unsuback.packet_id))
                 };
                 self.note(|| "UNSUBACK".to_owned());
                 ledger.unsubscribed(self.number, place);
@@ -358,11 +362,11 @@ impl Client {
             Packet::Disconnect(disconnect) => {
                 self.note(|| format!("is told to leave: {}", disconnect.reason));
             }
-            other => self.protocol(format!("{other:?}")),
+            other => self.protocol(&format!("{other:?}")),
         }
     }
 
-    fn protocol(&self, what: String) -> ! {
+    fn protocol(&self, what: &str) -> ! {
         let text = format!("client {} gets {what}", self.number);
         Violation::of(Rule::Protocol, text).client(self.number).raise()
     }
@@ -379,7 +383,7 @@ impl Client {
             return;
         };
         if publish.topic.as_ref().is_some_and(|topic| topic.as_str() != label.topic()) {
-            self.protocol(format!("<{label}> under {:?}", publish.topic));
+            self.protocol(&format!("<{label}> under {:?}", publish.topic));
         }
         let (qos, retain) = (publish.qos, publish.retain);
         self.note_of(label, || {
@@ -392,11 +396,11 @@ impl Client {
                 match self.unreleased.insert(id, label) {
                     None => ledger.received(self.number, label, qos, retain),
                     Some(before) if before != label => {
-                        self.protocol(format!("<{label}> under id {id} of <{before}>"))
+                        self.protocol(&format!("<{label}> under id {id} of <{before}>"))
                     }
                     // [MQTT-3.3.1-1]
                     Some(_) if !publish.dup => {
-                        self.protocol(format!("<{label}> again, without DUP"))
+                        self.protocol(&format!("<{label}> again, without DUP"))
                     }
                     Some(_) => {}
                 }

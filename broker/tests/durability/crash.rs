@@ -62,6 +62,13 @@ impl World {
             self.loses(number);
         }
         self.owners.clear();
+        // Nobody was told that a will is safe: where its publishing is not stored, its delay begins
+        // anew, and the client may come back.
+        for will in std::mem::take(&mut self.published_wills) {
+            if will.delay_millis > 0 {
+                self.ledger.will_may_wait(will.label);
+            }
+        }
         let dropped = self.shards.iter().map(|shard| shard.stats().dropped.total());
         self.dropped_before += dropped.sum::<u64>();
         let shards = match self.plan.reshards {

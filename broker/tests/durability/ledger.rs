@@ -174,6 +174,13 @@ impl Ledger {
         }
     }
 
+    /// A will that was due may have to wait once more.
+    pub(crate) fn will_may_wait(&mut self, label: Label) {
+        if let Some(sent) = self.sent.get_mut(&label) {
+            sent.acknowledged = None;
+        }
+    }
+
     pub(crate) fn acknowledged(&mut self, label: Label) {
         let now = self.now();
         self.acknowledgements += 1;

@@ -89,10 +89,10 @@ impl Spoiler {
         });
         for operation in operations {
             match (mutation, operation) {
-                (Mutation::DropReference, Operation::Append { to, .. }) => {
-                    if to.len() > 1 && self.random.chance(50) {
-                        to.pop();
-                    }
+                (Mutation::DropReference, Operation::Append { to, .. })
+                    if to.len() > 1 && self.random.chance(50) =>
+                {
+                    to.pop();
                 }
                 (Mutation::TrimTooFar, Operation::Trim { below, .. }) => *below += 1,
                 (Mutation::SwapEntries, Operation::Append { to, .. }) => {

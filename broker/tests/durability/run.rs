@@ -52,7 +52,7 @@ pub(crate) fn run(
     steps: u64,
     mutation: Option<Mutation>,
     traced: bool,
-) -> Result<Outcome, Failure> {
+) -> Result<Outcome, Box<Failure>> {
     let trace = Trace::new(traced);
     let inside = trace.clone();
     let outcome = catch_unwind(AssertUnwindSafe(move || {
@@ -75,14 +75,18 @@ pub(crate) fn run(
             dropped: world.dropped_before,
         }
     }));
-    outcome.map_err(|cause| match cause.downcast::<Violation>() {
+    outcome.map_err(|cause| Box::new(failure(cause, trace)))
+}
+
+fn failure(cause: Box<dyn std::any::Any + Send>, trace: Trace) -> Failure {
+    match cause.downcast::<Violation>() {
         Ok(violation) => Failure { violation: Some(*violation), trace, panic: String::new() },
         Err(cause) => {
             let text = cause.downcast_ref::<String>().cloned();
             let text = text.or_else(|| cause.downcast_ref::<&str>().map(|text| (*text).to_owned()));
             Failure { violation: None, trace, panic: text.unwrap_or_default() }
         }
-    })
+    }
 }
 
 /// Runs a seed; when it fails, says how it came to that.

@@ -31,6 +31,8 @@ impl World {
                 self.break_connection(number);
             }
         }
+        // What is due at once after a start has had no tick yet, perhaps.
+        self.pass(REST_MILLIS);
         let mut rests = 0;
         for round in 0..ROUNDS {
             if !self.everything_moves(round) {

@@ -96,6 +96,8 @@ pub(crate) struct World {
     /// The wills in the clients' CONNECT packets.
     wills: Vec<Option<Label>>,
     pending_wills: Vec<Option<PendingWill>>,
+    /// Published since the start, and perhaps not stored yet.
+    published_wills: Vec<PendingWill>,
     lost_at: Vec<u64>,
     /// Whose connection the disk was too full to write of.
     unwritten: Vec<bool>,
@@ -167,6 +169,7 @@ impl World {
             full: false,
             wills: Vec::new(),
             pending_wills: Vec::new(),
+            published_wills: Vec::new(),
             lost_at: Vec::new(),
             unwritten: Vec::new(),
             restarted_at: 0,
@@ -578,6 +581,7 @@ impl World {
             if now >= will.lost_at.max(self.restarted_at) + will.delay_millis {
                 self.trace.note(About::Message(will.label), || "is due".to_owned());
                 self.ledger.will(will.label, true);
+                self.published_wills.push(will);
                 self.pending_wills[number] = None;
             }
         }
