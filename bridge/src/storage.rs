@@ -176,8 +176,8 @@ fn operation(operation: Operation) -> midge_store::Operation {
         Operation::Trim { queue, below } => {
             To::Trim { queue: midge_store::QueueId(queue.0), below }
         }
-        Operation::DropFirst { queue, count } => {
-            To::DropFirst { queue: midge_store::QueueId(queue.0), count }
+        Operation::DropFirst { queue, from, count } => {
+            To::DropFirst { queue: midge_store::QueueId(queue.0), from, count }
         }
         Operation::Remove { queue } => To::Remove { queue: midge_store::QueueId(queue.0) },
         Operation::Put { key, version, value } => To::Put { key, version, value },

@@ -37,10 +37,12 @@ pub enum Operation {
         /// The first that stays.
         below: Position,
     },
-    /// The first entries that are there go.
+    /// The first entries that are there, from a position on, go.
     DropFirst {
         /// The queue.
         queue: QueueId,
+        /// What is before it stays.
+        from: Position,
         /// How many.
         count: u32,
     },

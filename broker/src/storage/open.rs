@@ -62,6 +62,8 @@ pub(crate) struct Opened {
     pub(super) journal: Journal<DiskFiles>,
     pub(super) directory: PathBuf,
     pub(super) since: Instant,
+    /// Parts of it were found damaged now.
+    pub(super) damaged: bool,
 }
 
 /// Opens the journal of a broker, makes it if there is none, and logs what had to be mended.
@@ -79,7 +81,7 @@ pub(crate) fn open(persistence: &Persistence) -> Result<Opened, StorageError> {
             report.rewritten
         );
     }
-    Ok(Opened { journal, directory, since })
+    Ok(Opened { journal, directory, since, damaged: !report.corrupt.is_empty() })
 }
 
 impl Opened {

@@ -34,7 +34,10 @@ pub(crate) fn recover(
     memory: &Arc<Memory>,
 ) -> Result<Recovered, StorageError> {
     let (mut recovery, mut kept) = (Recovery::default(), Kept::default());
-    let mut damaged = 0_u64;
+    let mut damaged = u64::from(opened.damaged);
+    if opened.damaged {
+        recovery.damaged();
+    }
     for found in opened.journal.keyed(b"") {
         let (key, value) = match found {
             Ok(found) => found,

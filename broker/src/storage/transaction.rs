@@ -31,7 +31,9 @@ fn operation(operation: Operation) -> midge_store::Operation {
             To::Acknowledge { queue: id(queue), position }
         }
         Operation::Trim { queue, below } => To::Trim { queue: id(queue), below },
-        Operation::DropFirst { queue, count } => To::DropFirst { queue: id(queue), count },
+        Operation::DropFirst { queue, from, count } => {
+            To::DropFirst { queue: id(queue), from, count }
+        }
         Operation::Remove { queue } => To::Remove { queue: id(queue) },
         Operation::Put { key, version, value } => To::Put { key, version, value },
         Operation::Delete { key, version } => To::Delete { key, version },

@@ -309,6 +309,8 @@ fn bound(operation: &Operation) -> usize {
             }
             Operation::Put { key, value, .. } => key.len() + value.len(),
             Operation::Delete { key, .. } => key.len(),
+            // A record for each, where others before them stay.
+            Operation::DropFirst { count, .. } => format::RECORD_OVERHEAD * *count as usize,
             _ => 0,
         }
 }
@@ -332,10 +334,18 @@ fn write<F: FileSystem>(log: &Log<F>, index: &mut Index, operation: &Operation) 
                 log.put(index, &Record::Trim { queue: *queue, below: *below });
             }
         }
-        Operation::DropFirst { queue: QueueId(queue), count } => {
-            let below = index.queues.get(queue).and_then(|queue| queue.behind_first(*count));
-            if let Some(below) = below {
-                log.put(index, &Record::Drop { queue: *queue, below });
+        Operation::DropFirst { queue: QueueId(queue), from, count } => {
+            let Some(found) = index.queues.get(queue) else { return };
+            if found.first().is_none_or(|first| first >= *from) {
+                if let Some(below) = found.behind_first(*count) {
+                    log.put(index, &Record::Drop { queue: *queue, below });
+                }
+                return;
+            }
+            let gone = found.living_from(*from).take(*count as usize);
+            let gone: Vec<u64> = gone.map(|(position, ..)| position).collect();
+            for position in gone {
+                log.put(index, &Record::Acknowledge { queue: *queue, position });
             }
         }
         Operation::Remove { queue: QueueId(queue) } => {

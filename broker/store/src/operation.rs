@@ -43,10 +43,12 @@ pub enum Operation {
         /// The first position that stays.
         below: Position,
     },
-    /// The first `count` entries that live now go.
+    /// The first `count` entries that live now at `from` or behind it go.
     DropFirst {
         /// The queue.
         queue: QueueId,
+        /// What is before it stays.
+        from: Position,
         /// How many.
         count: u32,
     },

@@ -136,7 +136,10 @@ impl World {
 
     fn restore(&mut self, shards: usize, report: &Report) {
         let (mut recovery, mut recovered) = (Recovery::default(), Recovered::default());
-        let mut unreadable = 0_u64;
+        let mut unreadable = u64::from(!report.corrupt.is_empty());
+        if unreadable > 0 {
+            recovery.damaged();
+        }
         let journal = self.disk.journal();
         for found in journal.keyed(b"") {
             let Ok((key, value)) = found else {

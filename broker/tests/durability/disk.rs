@@ -277,7 +277,9 @@ fn shown(operation: &Operation) -> String {
         Operation::Delete { key: bytes, .. } => format!("delete {}", key(bytes)),
         Operation::Acknowledge { queue, position } => format!("done {}:{position}", queue.0),
         Operation::Trim { queue, below } => format!("trim {} below {below}", queue.0),
-        Operation::DropFirst { queue, count } => format!("drop {count} of {}", queue.0),
+        Operation::DropFirst { queue, from, count } => {
+            format!("drop {count} of {} from {from} on", queue.0)
+        }
         Operation::Remove { queue } => format!("remove {}", queue.0),
     }
 }

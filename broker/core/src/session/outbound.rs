@@ -20,8 +20,9 @@ pub(crate) enum Push {
     Queued(Position),
     /// Queued, and the oldest one that waited was dropped for it, which was at the second position.
     Displaced(Position, Position),
-    /// Queued, and the oldest one in the store is to be dropped for it.
-    DisplacedStored(Position),
+    /// Queued, and the oldest one in the store, at the second position or behind it, is to be dropped
+    /// for it.
+    DisplacedStored(Position, Position),
     /// The queue is at its limit: this message is dropped, as Mosquitto does.
     Full,
     /// The queue is at its limit: its publisher is to hear of it.
@@ -32,7 +33,7 @@ impl Push {
     /// Where the message waits; `None`: it does not.
     pub(crate) fn position(self) -> Option<Position> {
         match self {
-            Push::Queued(at) | Push::Displaced(at, _) | Push::DisplacedStored(at) => Some(at),
+            Push::Queued(at) | Push::Displaced(at, _) | Push::DisplacedStored(at, _) => Some(at),
             Push::Full | Push::Refused => None,
         }
     }
@@ -182,7 +183,7 @@ impl Outbound {
         }
         let full = self.is_full(bytes, limits);
         let mut displaced = None;
-        let mut displaced_stored = false;
+        let mut displaced_stored = None;
         if full {
             match limits.queue_full {
                 QueueFull::DropNewest => return Push::Full,
@@ -190,8 +191,8 @@ impl Outbound {
                 QueueFull::DropOldest => {
                     displaced = self.pop_queue().map(|oldest| oldest.position);
                     let tail = self.tail.as_mut().filter(|_| displaced.is_none());
-                    displaced_stored = tail.is_some_and(|tail| tail.drop_first());
-                    if displaced.is_none() && !displaced_stored {
+                    displaced_stored = tail.and_then(|tail| tail.drop_first());
+                    if displaced.is_none() && displaced_stored.is_none() {
                         return Push::Full;
                     }
                 }
@@ -204,7 +205,7 @@ impl Outbound {
         self.enqueue_or_leave_stored(delivery, stored);
         match (displaced, displaced_stored) {
             (Some(oldest), _) => Push::Displaced(position, oldest),
-            (_, true) => Push::DisplacedStored(position),
+            (_, Some(from)) => Push::DisplacedStored(position, from),
             _ => Push::Queued(position),
         }
     }

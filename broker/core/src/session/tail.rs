@@ -77,15 +77,16 @@ impl Tail {
         self.uncommitted.remove(&position)
     }
 
-    /// The store is about to drop its first entry; `false`: there is none that it surely knows.
-    pub(super) fn drop_first(&mut self) -> bool {
+    /// The store is about to drop its first entry at this position or behind it; `None`: there is
+    /// none that it surely knows.
+    pub(super) fn drop_first(&mut self) -> Option<Position> {
         let known = self.entries > self.uncommitted.len();
-        if known {
+        known.then(|| {
             // What is on its way here may still hold the entry.
             self.loading = None;
             self.forget(1);
-        }
-        known
+            self.next
+        })
     }
 
     fn forget(&mut self, count: usize) {

@@ -257,8 +257,8 @@ fn queue(
             Push::Displaced(_, position) if position > 0 => {
                 collected.displace(Operation::Acknowledge { queue, position });
             }
-            Push::DisplacedStored(_) => {
-                collected.displace(Operation::DropFirst { queue, count: 1 });
+            Push::DisplacedStored(_, from) => {
+                collected.displace(Operation::DropFirst { queue, from, count: 1 });
             }
             _ => {}
         }

@@ -21,6 +21,10 @@ use crate::message::{Client, Memory, Message};
 use crate::retained::Version;
 use crate::{Now, ShardId};
 
+/// How far behind the last position that is known new ones begin when others may be lost: half of
+/// the packet ids lie between.
+const DAMAGE_GAP: Position = 32_768;
+
 /// How many versions a run may give.
 const RUN: u64 = 1 << 32;
 
@@ -54,6 +58,7 @@ pub struct Recovery {
     wills: BTreeMap<Bytes, Bytes>,
     clock: u64,
     queues: Vec<(QueueId, QueueSummary)>,
+    damaged: bool,
 }
 
 /// What belongs to the session with one queue.
@@ -129,6 +134,12 @@ impl Recovery {
         Ok(true)
     }
 
+    /// Parts of the store are lost: which packet ids receivers know of messages that were in them
+    /// cannot be told, so that new messages begin far from those.
+    pub fn damaged(&mut self) {
+        self.damaged = true;
+    }
+
     /// Takes the summary of a queue, of shards or not.
     pub fn queue(&mut self, queue: QueueId, summary: QueueSummary) {
         if queue.0 >> 63 == 0 {
@@ -158,6 +169,11 @@ impl Recovery {
         for (client_id, record) in self.sessions {
             let mut own = self.own.remove(&record.queue).unwrap_or_default();
             own.released.sort_unstable();
+            let mut summary = summaries.remove(&record.queue).unwrap_or_default();
+            if self.damaged {
+                let released = own.released.last().copied().unwrap_or(0);
+                summary.last = summary.last.max(released) + DAMAGE_GAP;
+            }
             let home = ShardId::home(&client_id, shards);
             restored[usize::from(home.0)].sessions.push(RestoredSession {
                 client: Client {
@@ -174,7 +190,7 @@ impl Recovery {
                 subscriptions: own.subscriptions,
                 inbound: own.inbound,
                 released: own.released,
-                summary: summaries.remove(&record.queue).unwrap_or_default(),
+                summary,
             });
         }
         for (queue, own) in self.own {

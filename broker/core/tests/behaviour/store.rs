@@ -106,9 +106,11 @@ impl Store {
                     queue.last = queue.last.max(below - 1);
                     queue.entries = queue.entries.split_off(&below);
                 }
-                Operation::DropFirst { queue, count } => {
+                Operation::DropFirst { queue, from, count } => {
+                    let entries = &mut self.queues.entry(queue).or_default().entries;
                     for _ in 0..count {
-                        self.queues.entry(queue).or_default().entries.pop_first();
+                        let first = entries.range(from..).next().map(|(position, _)| *position);
+                        first.and_then(|first| entries.remove(&first));
                     }
                 }
                 Operation::Remove { queue } => {

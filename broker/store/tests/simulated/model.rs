@@ -75,10 +75,11 @@ impl Model {
                 queue.entries = queue.entries.split_off(&queue.trim);
                 queue.early = queue.early.split_off(&queue.trim);
             }
-            Operation::DropFirst { queue, count } => {
+            Operation::DropFirst { queue, from, count } => {
                 let Some(queue) = self.queue(*queue) else { return };
                 for _ in 0..*count {
-                    queue.entries.pop_first();
+                    let first = queue.entries.range(from..).next().map(|(position, _)| *position);
+                    first.and_then(|first| queue.entries.remove(&first));
                 }
             }
             Operation::Remove { queue } => {

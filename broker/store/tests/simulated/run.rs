@@ -133,7 +133,11 @@ impl Run {
                 let next = self.positions.get(&queue.0).copied().unwrap_or(0);
                 Operation::Trim { queue, below: (next + 3).saturating_sub(self.random.below(30)) }
             }
-            31 => Operation::DropFirst { queue, count: self.random.below(5) as u32 },
+            31 => {
+                let next = self.positions.get(&queue.0).copied().unwrap_or(0);
+                let from = next.saturating_sub(self.random.below(40));
+                Operation::DropFirst { queue, from, count: self.random.below(5) as u32 }
+            }
             32 if self.chance(3) => {
                 let place = self.ids.iter().position(|id| *id == queue.0).expect("in use");
                 self.ids[place] = self.next_id;
