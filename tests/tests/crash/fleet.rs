@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use midge_codec::{Connect, Packet, ProtocolVersion};
+use midge_codec::{Packet, ProtocolVersion};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::ledger::{Fault, Ledger, Wrong};
@@ -13,24 +13,15 @@ use crate::random::Random;
 use crate::receiver::{Presence, Receiver, Wanted};
 use crate::witness::Witness;
 
+mod member;
+
+use member::{Actor, Member};
+
 /// How long nothing at all may happen while something is waited for, unless the fleet is told
 /// otherwise; in all it may take [`IN_ALL`] times that.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const IN_ALL: u32 = 10;
-
-enum Actor {
-    Publisher(Publisher),
-    Receiver(Receiver),
-    Witness(Witness),
-}
-
-struct Member {
-    actor: Actor,
-    link: Option<Link>,
-    /// Not before then.
-    next_attempt: Instant,
-}
 
 /// The clients, and what they know together.
 pub(crate) struct Fleet {
@@ -42,105 +33,6 @@ pub(crate) struct Fleet {
     witnesses: usize,
     /// Witnesses that have seen every promise kept.
     pub(crate) witnessed: usize,
-}
-
-impl Actor {
-    fn connect(&self) -> Connect {
-        match self {
-            Actor::Publisher(publisher) => publisher.connect(),
-            Actor::Receiver(receiver) => receiver.connect(),
-            Actor::Witness(witness) => witness.connect(),
-        }
-    }
-
-    fn is_here(&self) -> bool {
-        match self {
-            Actor::Publisher(_) | Actor::Witness(_) => true,
-            Actor::Receiver(receiver) => receiver.is_here(),
-        }
-    }
-
-    fn is_connected(&self) -> bool {
-        match self {
-            Actor::Publisher(publisher) => publisher.is_connected(),
-            Actor::Receiver(_) | Actor::Witness(_) => false,
-        }
-    }
-
-    fn packet(&mut self, packet: &Packet, out: &mut Vec<Packet>, ledger: &mut Ledger) {
-        match (self, packet) {
-            (Actor::Publisher(it), Packet::Connack(connack)) => it.connected(connack, out, ledger),
-            (Actor::Receiver(it), Packet::Connack(connack)) => it.connected(connack, ledger),
-            (Actor::Witness(it), Packet::Connack(connack)) => it.connected(connack, out, ledger),
-            (Actor::Publisher(it), _) => it.packet(packet, out, ledger),
-            (Actor::Receiver(it), _) => it.packet(packet, ledger),
-            (Actor::Witness(it), _) => it.packet(packet, out, ledger),
-        }
-    }
-
-    fn lost(&mut self) {
-        match self {
-            Actor::Publisher(publisher) => publisher.lost(),
-            Actor::Receiver(receiver) => receiver.lost(),
-            Actor::Witness(_) => {}
-        }
-    }
-
-    /// True: it goes.
-    fn turn(&mut self, out: &mut Vec<Packet>, ledger: &mut Ledger) -> bool {
-        match self {
-            Actor::Publisher(publisher) => publisher.turn(out, ledger),
-            Actor::Receiver(receiver) => return receiver.turn(out, ledger),
-            Actor::Witness(_) => {}
-        }
-        false
-    }
-}
-
-impl Member {
-    fn new(actor: Actor) -> Member {
-        Member { actor, link: None, next_attempt: Instant::now() }
-    }
-
-    fn connect(&mut self, address: SocketAddr) {
-        if self.link.is_some() || !self.actor.is_here() || Instant::now() < self.next_attempt {
-            return;
-        }
-        let connect = self.actor.connect();
-        self.next_attempt = Instant::now() + Duration::from_millis(5);
-        let Some(mut link) = Link::open(address, connect.version) else { return };
-        link.put(&Packet::Connect(Box::new(connect)));
-        link.write();
-        self.link = Some(link);
-    }
-
-    /// Reads, and answers.
-    fn read(&mut self, packets: &mut Vec<Packet>, ledger: &mut Ledger) {
-        let Some(link) = &mut self.link else { return };
-        let open = link.read(packets);
-        let mut out = Vec::new();
-        for packet in packets.drain(..) {
-            self.actor.packet(&packet, &mut out, ledger);
-        }
-        out.iter().for_each(|packet| link.put(packet));
-        if !open {
-            self.link = None;
-            self.actor.lost();
-        }
-    }
-
-    fn turn(&mut self, ledger: &mut Ledger) {
-        let Some(link) = &mut self.link else { return };
-        let mut out = Vec::new();
-        // One that does not read what it asked for publishes no more.
-        let leaves = !link.is_waiting() && self.actor.turn(&mut out, ledger);
-        out.iter().for_each(|packet| link.put(packet));
-        link.write();
-        if leaves {
-            self.link = None;
-            self.actor.lost();
-        }
-    }
 }
 
 impl Fleet {

@@ -249,7 +249,7 @@ mod tests {
         assert!(!matches("a/b/c", "a/b"));
     }
 
-    /// One subscriber of QoS 2, one topic of three messages, the middle one of which came `counts`.
+    /// One subscriber of QoS 2, one topic of three messages, which came in this order.
     fn ledger(order: &[usize]) -> Ledger {
         let mut ledger = Ledger::new();
         let inbox = ledger.inbox("inbox");
