@@ -68,7 +68,7 @@ impl Kept {
 }
 
 /// The queues of spools, as they are given to connectors.
-pub(crate) struct Queues {
+pub struct Queues {
     /// By connector: id and last run.
     known: BTreeMap<Vec<u8>, (QueueId, u64)>,
     found: BTreeMap<QueueId, QueueSummary>,
@@ -76,7 +76,8 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    pub(crate) fn new(kept: &Kept) -> Queues {
+    /// Those that were kept, none given yet.
+    pub fn new(kept: &Kept) -> Queues {
         let mut known = BTreeMap::new();
         for (key, value) in &kept.keyed {
             let Some(connector) = key.strip_prefix(&[STATE, b'q']) else { continue };
@@ -95,7 +96,7 @@ impl Queues {
     }
 
     /// The queue of a connector, and its own from now on.
-    pub(crate) fn take(&mut self, connector: &str, generation: Bytes) -> Queue {
+    pub fn take(&mut self, connector: &str, generation: Bytes) -> Queue {
         let (id, run) = self.known.remove(connector.as_bytes()).unwrap_or_else(|| {
             self.next += 1;
             (QueueId(self.next - 1), 0)

@@ -294,7 +294,8 @@ impl Spool {
         }
         loop {
             let (ahead, ahead_bytes) = self.head.ahead();
-            if ahead <= 2 * few && ahead_bytes <= 2 * small {
+            // The next one stays however large it is: it would be loaded again, for ever.
+            if ahead <= 1 || (ahead <= 2 * few && ahead_bytes <= 2 * small) {
                 break;
             }
             let Some((position, entry)) = self.head.shed(durable_below) else { break };

@@ -266,6 +266,32 @@ fn a_load_that_fails_is_asked_for_again() {
     assert!(spool.take(now(start, 1_000)).is_some());
 }
 
+#[test]
+fn a_message_larger_than_all_that_is_loaded_ahead_is_given_once_it_is_loaded() {
+    let start = Instant::now();
+    let mut store = Store::default();
+    let limits = Limits { bytes: 100_000, ..limits() };
+    let entry = midge_core::stored::entry(&message(0, 0, limits.bytes / 4), now(start, 0));
+    store.entries.insert(7, (Bytes::new(), entry));
+    store.entries.insert(8, (Bytes::new(), stored(1)));
+    let mut spool = Spool::new(limits, Some(queue(&store, 1)));
+    let mut given = Vec::new();
+    for _ in 0..4 {
+        spool.tick(now(start, 0));
+        for load in store.take(drain(&mut spool)) {
+            spool.loaded(now(start, 0), Some(store.load(&load)));
+        }
+        // Whoever loads lets the log do what is possible before the producer comes.
+        spool.tick(now(start, 0));
+        for load in store.take(drain(&mut spool)) {
+            spool.loaded(now(start, 0), Some(store.load(&load)));
+        }
+        spool.tick(now(start, 0));
+        given.extend(spool.take(now(start, 0)).map(|(position, _)| position));
+    }
+    assert_eq!(given, [7, 8]);
+}
+
 fn stored(number: u64) -> Bytes {
     midge_core::stored::entry(&message(0, number, 10), now(Instant::now(), 0))
 }
