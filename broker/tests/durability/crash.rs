@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use midge::storage::queue_summary;
+use midge_bridge::{Kept, STATE};
 use midge_core::stored::Recovery;
 use midge_core::{QueueId, Shard, ShardId};
 use midge_store::Report;
@@ -77,7 +78,7 @@ impl World {
         };
         self.shards.clear();
         self.links.clear();
-        self.kafka.crash();
+        self.bridge.crash();
         if self.memory.used() > 0 {
             let text = format!("{} bytes are held when all is gone", self.memory.used());
             Violation::of(Rule::Bounds, text).raise();
@@ -89,6 +90,7 @@ impl World {
             self.trace.note(About::All, || format!("a bit is turned over: {flip:?}"));
             self.ledger.damaged |= flip.is_some();
             self.disk.damaged |= flip.is_some();
+            self.bridge.damaged |= flip.is_some();
         }
         self.disk.power.files.limit_free(None);
         self.disk.power.files.fail_syncs(0);
@@ -136,6 +138,7 @@ impl World {
 
     fn restore(&mut self, shards: usize, report: &Report) {
         let (mut recovery, mut recovered) = (Recovery::default(), Recovered::default());
+        let mut kept = Kept::default();
         let mut unreadable = u64::from(!report.corrupt.is_empty());
         if unreadable > 0 {
             recovery.damaged();
@@ -147,9 +150,18 @@ impl World {
                 continue;
             };
             recovered.keyed(self.now, &key, &value);
-            unreadable += u64::from(recovery.keyed(self.now, &key, value).is_err());
+            match recovery.keyed(self.now, &key, value.clone()) {
+                Ok(true) => {}
+                Ok(false) if key.first() == Some(&STATE) => kept.keyed.push((key, value)),
+                Ok(false) => {}
+                Err(_) => unreadable += 1,
+            }
         }
         for (id, summary) in journal.queues() {
+            if id.0 >> 63 == 1 {
+                kept.queues.push((QueueId(id.0), summary));
+                continue;
+            }
             let mut summary = queue_summary(&summary);
             if self.mutation == Some(Mutation::ForgetPositions) && summary.entries == 0 {
                 summary.last = 0;
@@ -159,6 +171,7 @@ impl World {
         recovered.queues(self.now, journal);
         self.ledger.told |= !report.is_clean() || !report.torn.is_empty() || unreadable > 0;
         let sound = recovered.check(&self.ledger, &MEMBERS, |number| self.may_be_gone(number));
+        let sound = sound.and_then(|()| recovered.check_spool(&self.ledger, &self.bridge));
         match sound {
             Err(violation) if !self.ledger.damaged => violation.raise(),
             // Not a bit goes missing in silence.
@@ -168,6 +181,7 @@ impl World {
             }
             _ => {}
         }
+        self.bridge.start(&kept, &recovered.in_spool());
         let (restored, mut clear) = recovery.finish(self.now, shards, &self.memory);
         clear.sort_by_key(|operation| format!("{operation:?}"));
         if unreadable == 0 {

@@ -241,6 +241,11 @@ impl Disk {
                 Violation::of(Rule::Damage, format!("queue {}: {error}", queue.0)).raise()
             }
         };
+        self.trace.note(About::Store, || {
+            let Loaded { entries, end, lost, .. } = &loaded;
+            let count = entries.len();
+            format!("{submitter} reads queue {} from {from} below {below}, {max_entries} entries or {max_bytes} bytes: {count}, end {end}, lost {lost}", queue.0)
+        });
         self.loaded.push_back((submitter, loaded));
         true
     }

@@ -281,6 +281,13 @@ impl Ledger {
         missing.map(|(label, _)| *label)
     }
 
+    /// What was acknowledged of the messages that a rule takes.
+    pub(crate) fn tapped(&self) -> impl Iterator<Item = Label> + '_ {
+        let all = self.sent.iter().filter(|(_, sent)| sent.acknowledged.is_some());
+        let labels = all.map(|(label, _)| *label);
+        labels.filter(|label| label.topic().starts_with("tap/") && label.qos > 0)
+    }
+
     /// What some member of these clients' shared subscription must get and none has got, if those
     /// that were members all the time still are.
     pub(crate) fn owed_to_group(&self, members: &[usize]) -> impl Iterator<Item = Label> + '_ {

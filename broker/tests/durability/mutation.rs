@@ -48,6 +48,19 @@ pub(crate) enum Mutation {
     LettersOvertake,
     /// The positions that were used before a crash are used again.
     ForgetPositions,
+    /// What the spool commits it takes for durable at once.
+    SpoolDurableEarly,
+    /// After a producer has failed the lowest unfinished entry of the spool is passed over.
+    RewindSkips,
+    /// Two messages that were taken from the spool change places.
+    SwapTakes,
+}
+
+impl Mutation {
+    /// Whether it takes a spool.
+    pub(crate) fn is_of_the_spool(self) -> bool {
+        matches!(self, Mutation::SpoolDurableEarly | Mutation::RewindSkips | Mutation::SwapTakes)
+    }
 }
 
 /// Applies a mutation to what passes by.

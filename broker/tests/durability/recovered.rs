@@ -8,6 +8,7 @@ use midge_core::stored::{Entry, Key, SessionRecord};
 use midge_core::{Now, QueueId};
 use midge_store::Journal;
 
+use crate::bridge::Bridge;
 use crate::label::{KEPT, Label, TOPICS};
 use crate::ledger::Ledger;
 use crate::power::Power;
@@ -98,6 +99,27 @@ impl Recovered {
             }
         }
         Ok(())
+    }
+
+    /// What the bridge had put on the disk.
+    pub(crate) fn in_spool(&self) -> BTreeSet<Label> {
+        let queues = self.entries.iter().filter(|(id, _)| id.0 >> 63 == 1);
+        queues.flat_map(|(_, labels)| labels.iter().copied()).collect()
+    }
+
+    /// What was acknowledged of a rule's messages is in Kafka or in the spool, or was dropped.
+    pub(crate) fn check_spool(&self, ledger: &Ledger, bridge: &Bridge) -> Result<(), Violation> {
+        let spool = self.in_spool();
+        let mut lost = ledger.tapped().filter(|label| !spool.contains(label));
+        let lost = lost.by_ref().filter(|label| !bridge.kafka.known.contains(label));
+        let lost: Vec<Label> = lost.collect();
+        match lost.first() {
+            Some(label) if lost.len() as u64 > bridge.dropped => {
+                let text = format!("the crash has lost <{label}>, which was for Kafka");
+                Err(Violation::of(Rule::Kafka, text).message(*label).client(label.publisher))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_session(&self, ledger: &Ledger, client: usize) -> Result<(), Violation> {

@@ -16,6 +16,9 @@ pub(crate) struct Outcome {
     pub(crate) acknowledgements: u64,
     pub(crate) receipts: u64,
     pub(crate) dropped: u64,
+    /// Messages that Kafka has, and how often a log went to the disk.
+    pub(crate) records: u64,
+    pub(crate) spills: u64,
 }
 
 impl AddAssign for Outcome {
@@ -24,6 +27,8 @@ impl AddAssign for Outcome {
         self.acknowledgements += other.acknowledgements;
         self.receipts += other.receipts;
         self.dropped += other.dropped;
+        self.records += other.records;
+        self.spills += other.spills;
     }
 }
 
@@ -73,6 +78,8 @@ pub(crate) fn run(
             acknowledgements: world.ledger.acknowledgements,
             receipts: world.ledger.receipts,
             dropped: world.dropped_before,
+            records: world.bridge.kafka.known.len() as u64,
+            spills: world.bridge.spilled,
         }
     }));
     outcome.map_err(|cause| Box::new(failure(cause, trace)))

@@ -18,6 +18,7 @@ const ROUNDS: usize = 100_000;
 impl World {
     pub(crate) fn settle(&mut self) {
         self.calm = true;
+        self.bridge.calm_down();
         let files = &self.disk.power.files;
         files.limit_free(None);
         files.fail_syncs(0);
@@ -84,7 +85,7 @@ impl World {
         outputs
             && self.links.values().all(std::collections::VecDeque::is_empty)
             && self.disk.is_idle()
-            && self.kafka.is_idle()
+            && self.bridge.is_idle()
             && (0..self.clients.len()).all(|number| self.is_content(number))
     }
 
@@ -122,11 +123,8 @@ impl World {
             }
         }
         let links = self.links.values().map(std::collections::VecDeque::len).sum::<usize>();
-        violation.text += &format!(
-            "{links} letters, disk idle {}, Kafka idle {}",
-            self.disk.is_idle(),
-            self.kafka.is_idle()
-        );
+        violation.text +=
+            &format!("{links} letters, disk idle {}, {}", self.disk.is_idle(), self.bridge.state());
         violation.raise()
     }
 

@@ -19,7 +19,7 @@ pub(crate) enum Rule {
     SubscriptionGone,
     /// The newest acknowledged retained message is there.
     Retained,
-    /// What Kafka was to have before the acknowledgement is there.
+    /// What was acknowledged of a rule's messages is in Kafka in the end, and each topic in order.
     Kafka,
     /// Everything comes to rest when nothing fails any more.
     Rest,

@@ -1,5 +1,6 @@
 //! The shards, the network, the disk and the bridge, moved step by step by chance.
 
+mod carry;
 mod crash;
 mod network;
 mod settle;
@@ -16,10 +17,10 @@ use midge_core::{
 };
 use midge_store::{Durability, Settings};
 
+use crate::bridge::Bridge;
 use crate::cast::{PUBLISHERS, cast};
 use crate::client::{Client, Request};
 use crate::disk::{Disk, Load, Loaded};
-use crate::kafka::Kafka;
 use crate::label::{COMMON, KEPT, Label};
 use crate::ledger::Ledger;
 use crate::mutation::Mutation;
@@ -44,10 +45,13 @@ impl Authorize for Everything {
     }
 }
 
+/// Seeds from this one on have a spool, and a Kafka with troubles of its own.
+pub(crate) const SPOOLED: u64 = 1_000_000;
+
 pub(crate) const OUTPUT_BYTES: usize = 512;
 const MEMORY_BYTES: usize = 64 * 1024 * 1024;
 /// More than any message of this world costs.
-const MESSAGE_BYTES: usize = 2_048;
+pub(crate) const MESSAGE_BYTES: usize = 2_048;
 
 /// What kind of trouble a seed brings.
 #[derive(Clone, Debug)]
@@ -86,7 +90,7 @@ pub(crate) struct World {
     owners: HashMap<(ShardId, ConnectionId), usize>,
     numbers: u32,
     pub(crate) disk: Disk,
-    pub(crate) kafka: Kafka,
+    pub(crate) bridge: Bridge,
     pub(crate) memory: Arc<Memory>,
     pub(crate) ledger: Ledger,
     pub(crate) calm: bool,
@@ -149,6 +153,7 @@ impl World {
             max_bytes: None,
         };
         let disk = Disk::new(random.next(), settings, mutation, trace.clone());
+        let bridge = Bridge::new(seed, seed >= SPOOLED, mutation, trace.clone());
         let started = Instant::now();
         let mut world = World {
             now: Now { instant: started, unix_millis: 1_000_000 },
@@ -161,7 +166,7 @@ impl World {
             owners: HashMap::new(),
             numbers: 0,
             disk,
-            kafka: Kafka::default(),
+            bridge,
             memory,
             ledger: Ledger::new(plan.limited),
             calm: false,
@@ -266,6 +271,9 @@ impl World {
             963..=967 => self.trouble(),
             _ => self.pass_time(),
         }
+        if self.bridge.has_its_turn() {
+            self.kafka_answers();
+        }
         self.crash_if_due();
         self.assert_bounds();
     }
@@ -297,6 +305,7 @@ impl World {
         if !self.disk.commit() && !self.disk.power.is_cut() {
             // It stops taking work, and exits.
             self.dying = Some(self.random.below(20));
+            self.bridge.store_usable(false);
         }
         self.tell_full();
     }
@@ -313,6 +322,8 @@ impl World {
         if full != self.full {
             self.full = full;
             self.trace.note(About::All, || format!("the disk is full: {full}"));
+            self.bridge.store_usable(!full && !self.disk.failed);
+            self.carry_out();
             for shard in 0..self.shards.len() {
                 self.handle(ShardId(shard as u8), In::StoreFull(full));
             }
@@ -392,6 +403,7 @@ impl World {
             self.ledger.will(label, false);
         }
         self.latecomers += usize::from(number < PUBLISHERS);
+        self.bridge.latecomers += usize::from(number < PUBLISHERS);
         self.owners.insert((shard, id), number);
         self.handle(
             shard,
@@ -511,6 +523,8 @@ impl World {
         self.trace.note(About::Store, || format!("{place}/{number} is durable"));
         if place < self.shards.len() {
             self.handle(ShardId(place as u8), In::Durable(number));
+        } else {
+            self.bridge_hears(number);
         }
         true
     }
@@ -520,25 +534,17 @@ impl World {
             return true;
         }
         match self.disk.loaded() {
+            Some((place, loaded)) if place == self.shards.len() => {
+                self.bridge_reads(loaded);
+                true
+            }
             Some((place, Loaded { queue, from, entries, end, lost })) => {
-                if place < self.shards.len() {
-                    let loaded = In::Loaded { queue, from, entries, end, lost };
-                    self.handle(ShardId(place as u8), loaded);
-                }
+                let loaded = In::Loaded { queue, from, entries, end, lost };
+                self.handle(ShardId(place as u8), loaded);
                 true
             }
             None => self.disk.read(),
         }
-    }
-
-    fn kafka_answers(&mut self) -> bool {
-        if self.kafka.is_idle() {
-            return false;
-        }
-        if let Some((shard, input)) = self.kafka.step(&mut self.random) {
-            self.handle(shard, input);
-        }
-        true
     }
 
     /// A client's connection is gone, on its side.
@@ -611,6 +617,9 @@ impl World {
                 self.drain(ShardId(shard as u8));
             }
         }
+        if self.bridge.is_due(self.now) {
+            self.carry_out();
+        }
         self.wills_due();
     }
 
@@ -629,7 +638,7 @@ impl World {
                     assert_ne!(to, shard);
                     self.links.entry((shard, to)).or_default().push_back(message);
                 }
-                Out::Offer(offer) => self.kafka.offer(shard, offer),
+                Out::Offer(offer) => self.offered(shard, offer),
                 Out::Injected { .. } => unreachable!("nobody waits for what is injected"),
                 Out::Commit(operations) => self.disk.submit(place, operations),
                 Out::Load { queue, from, below, max_entries, max_bytes } => {
@@ -637,6 +646,9 @@ impl World {
                     self.disk.want(place, load);
                 }
             }
+        }
+        if self.bridge.fresh {
+            self.carry_out();
         }
     }
 
