@@ -70,6 +70,10 @@ use bytes::Bytes;
 
 pub(crate) const VERSION: u32 = 1;
 pub(crate) const MARKER: &str = "format";
+/// The marker while it is being made.
+pub(crate) const MARKER_UNFINISHED: &str = "format.new";
+/// Locked by whoever has the directory.
+pub(crate) const LOCK: &str = "lock";
 pub(crate) const QUARANTINE: &str = "quarantine";
 /// Of a segment's header and of a batch's.
 pub(crate) const HEADER: usize = 32;

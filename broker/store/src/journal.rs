@@ -75,20 +75,21 @@ impl<F: FileSystem> Journal<F> {
     }
 
     /// Takes a transaction into the batch that the next commit writes. Its effects are seen at once
-    /// by `load`, `queues` and `keyed`, unless it has to wait for space.
-    pub fn append(&mut self, transaction: &Transaction) {
+    /// by `load`, `queues` and `keyed`, unless it has to wait for space, of which it tells.
+    pub fn append(&mut self, transaction: &Transaction) -> bool {
         if self.log.is_failed() {
-            return;
+            return false;
         }
         self.log.stats.transactions += 1;
         // What only frees goes ahead of what waits for space: else nothing would ever become free.
         let ahead = |operation| self.behind.may_be_overtaken_by(operation);
-        if (!self.waiting.is_empty() && !transaction.operations.iter().all(ahead))
-            || !self.take(transaction)
-        {
+        let waits = (!self.waiting.is_empty() && !transaction.operations.iter().all(ahead))
+            || !self.take(transaction);
+        if waits {
             self.waiting.push_back(transaction.clone());
             self.behind.extend(&transaction.operations);
         }
+        waits
     }
 
     /// Takes a transaction into the log, if there is space.
@@ -121,12 +122,27 @@ impl<F: FileSystem> Journal<F> {
         self.flush(false)
     }
 
+    /// The same, but what waits for space does not count: how many transactions these are, the last
+    /// ones of those that `append` has said it of. They are taken in their order as there is space.
+    pub fn commit_taken(&mut self) -> Result<usize, CommitError> {
+        self.flush_taken(false)?;
+        Ok(self.waiting.len())
+    }
+
     /// Writes and syncs everything, whatever the settings say.
     pub fn sync(&mut self) -> Result<(), CommitError> {
         self.flush(true)
     }
 
     fn flush(&mut self, forced: bool) -> Result<(), CommitError> {
+        self.flush_taken(forced)?;
+        match self.log.state() {
+            State::Full { why } if !self.waiting.is_empty() => Err(CommitError::Full(why)),
+            _ => Ok(()),
+        }
+    }
+
+    fn flush_taken(&mut self, forced: bool) -> Result<(), CommitError> {
         self.take_waiting();
         if self.durability != Durability::None || forced || self.log.pending_bytes() >= LAZY {
             self.log.write()?;
@@ -142,7 +158,6 @@ impl<F: FileSystem> Journal<F> {
         self.log.recover(!self.waiting.is_empty());
         match self.log.state() {
             State::Failed { why } => Err(CommitError::Failed(why)),
-            State::Full { why } if !self.waiting.is_empty() => Err(CommitError::Full(why)),
             _ => Ok(()),
         }
     }

@@ -19,6 +19,10 @@ mod scan;
 pub(crate) use repair::quarantine;
 pub(crate) use scan::{read_what_can_be, resynchronise};
 
+/// What may be in a directory that is no journal yet: what a start that was cut off has left, and
+/// what a file system brings.
+const BEFORE_THE_MARKER: [&str; 3] = [format::LOCK, format::MARKER_UNFINISHED, "lost+found"];
+
 /// What opening a directory gives.
 pub(crate) struct Recovered<F: FileSystem> {
     pub(crate) index: Index,
@@ -40,11 +44,9 @@ pub(crate) fn recover<F: FileSystem>(
         file: file.to_owned(),
         source,
     };
-    let foreign = |found: String| OpenError::Foreign {
-        directory: directory.clone(),
-        found,
-        expected: format::VERSION,
-    };
+    let foreign = |found: String| is_foreign(files, found);
+    // Before anything is made: what is another program's stays as it is.
+    read_salt(files)?;
     if settings.is_some() {
         files.create_directory("").map_err(|error| failed("", error))?;
     }
@@ -57,16 +59,13 @@ pub(crate) fn recover<F: FileSystem>(
     numbers.sort_unstable();
 
     let mut report = Report::default();
-    let salt = if names.iter().any(|name| name == format::MARKER) {
-        let text = read_marker(files).map_err(|error| failed(format::MARKER, error))?;
-        format::parse_marker(&text).map_err(foreign)?
-    } else if !numbers.is_empty() {
-        return Err(foreign("found segments without a format file".to_owned()));
-    } else if settings.is_none() {
-        return Err(foreign("found no format file".to_owned()));
-    } else {
-        report.created = true;
-        repair::create_marker(files).map_err(|error| failed(format::MARKER, error))?
+    let salt = match read_salt(files)? {
+        Some(salt) => salt,
+        None if settings.is_none() => return Err(foreign("found no format file".to_owned())),
+        None => {
+            report.created = true;
+            repair::create_marker(files).map_err(|error| failed(format::MARKER, error))?
+        }
     };
 
     let mut scan = scan::Scan::new(salt);
@@ -85,12 +84,45 @@ pub(crate) fn recover<F: FileSystem>(
         None => (None, VecDeque::new()),
     };
     for damage in &report.torn {
-        tracing::warn!(%damage, "the end of the log was torn, and never reported durable: cut");
+        tracing::warn!(
+            %damage,
+            "the end of the log is not whole and is cut: nothing behind it says that it had been \
+             on the disk; after a kill or a power cut it was not acknowledged, after a file was \
+             truncated or edited it may have been"
+        );
     }
     for damage in &report.corrupt {
-        tracing::error!(%damage, "damage in the journal: what stood there is lost");
+        // A header says what file it is and holds nothing that was stored.
+        if damage.offset == 0 && damage.batches == 0 {
+            tracing::error!(%damage, "damage in the journal: of a header, nothing stored is lost");
+        } else {
+            tracing::error!(%damage, "damage in the journal: what stood there is lost");
+        }
     }
     Ok(Recovered { index: scanned.index, salt, lock, head, ready, last_lsn, report })
+}
+
+fn is_foreign<F: FileSystem>(files: &F, found: String) -> OpenError {
+    OpenError::Foreign { directory: files.describe(), found, expected: format::VERSION }
+}
+
+/// What the marker says; `None`: there is no journal yet, and nothing else either.
+fn read_salt<F: FileSystem>(files: &F) -> Result<Option<u64>, OpenError> {
+    let failed = |file: &str, source: io::Error| OpenError::Io {
+        directory: files.describe(),
+        file: file.to_owned(),
+        source,
+    };
+    let names = files.list("").map_err(|error| failed("", error))?;
+    if names.iter().any(|name| name == format::MARKER) {
+        let text = read_marker(files).map_err(|error| failed(format::MARKER, error))?;
+        let salt = format::parse_marker(&text).map_err(|found| is_foreign(files, found))?;
+        return Ok(Some(salt));
+    }
+    match names.iter().find(|name| !BEFORE_THE_MARKER.contains(&name.as_str())) {
+        Some(name) => Err(is_foreign(files, format!("found {name} and no format file"))),
+        None => Ok(None),
+    }
 }
 
 fn read_marker<F: FileSystem>(files: &F) -> io::Result<Vec<u8>> {

@@ -115,7 +115,9 @@ pub struct Report {
     pub records: u64,
     /// Bytes in them.
     pub bytes: u64,
-    /// The end of what was being written when the last process ended: never reported durable, cut.
+    /// The end of the log, where it is not whole and nothing behind it says that it had been on the
+    /// disk: cut. A kill or a power cut leaves what nobody was told of; a file that was truncated or
+    /// edited looks the same.
     pub torn: Vec<Damage>,
     /// Damage to what had been durable: kept in `quarantine`, and lost.
     pub corrupt: Vec<Damage>,

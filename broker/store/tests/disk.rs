@@ -100,6 +100,57 @@ fn a_second_process_is_told_who_has_the_directory() {
     assert!(message.contains(&format!("in use by process {}", std::process::id())), "{message}");
 }
 
+fn names(directory: &std::path::Path) -> Vec<String> {
+    DiskFiles(directory.to_owned()).list("").expect("the names")
+}
+
+#[test]
+fn a_directory_with_anything_of_another_program_is_refused_and_left_as_it_is() {
+    for name in [".gitkeep", "00000001.segment", "quarantine", "mosquitto.db"] {
+        let directory = TempDir::new().expect("a directory");
+        let store = directory.path().join("store");
+        std::fs::create_dir(&store).expect("a directory");
+        std::fs::create_dir(store.join("lost+found")).expect("a directory");
+        std::fs::write(store.join(name), "").expect("written");
+        let refused = Journal::open(DiskFiles(store.clone()), &settings()).err().expect("refused");
+        assert!(matches!(refused, OpenError::Foreign { .. }), "{refused}");
+        assert!(refused.to_string().contains(&format!("found {name} and no")), "{refused}");
+        let mut expected = vec![name.to_owned(), "lost+found".to_owned()];
+        expected.sort();
+        assert_eq!(names(&store), expected);
+    }
+    let directory = TempDir::new().expect("a directory");
+    std::fs::write(directory.path().join("format"), "someone-else 7\n").expect("written");
+    let files = DiskFiles(directory.path().to_owned());
+    let refused = Journal::open(files, &settings()).err().expect("refused");
+    assert!(matches!(refused, OpenError::Foreign { .. }), "{refused}");
+    assert_eq!(names(directory.path()), ["format"]);
+}
+
+#[test]
+fn a_name_that_is_no_text_is_another_programs_as_well() {
+    use std::os::unix::ffi::OsStrExt;
+    let directory = TempDir::new().expect("a directory");
+    let name = std::ffi::OsStr::from_bytes(b"\xff");
+    std::fs::write(directory.path().join(name), "").expect("written");
+    let files = DiskFiles(directory.path().to_owned());
+    let refused = Journal::open(files, &settings()).err().expect("refused");
+    assert!(matches!(refused, OpenError::Foreign { .. }), "{refused}");
+}
+
+#[test]
+fn a_new_file_system_and_a_first_start_that_was_cut_off_are_taken() {
+    let directory = TempDir::new().expect("a directory");
+    let store = directory.path().join("store");
+    std::fs::create_dir_all(store.join("lost+found")).expect("a directory");
+    std::fs::write(store.join("lock"), "1\n").expect("written");
+    std::fs::write(store.join("format.new"), "midge-").expect("written");
+    drop(open(&directory));
+    assert!(names(&store).contains(&"lost+found".to_owned()));
+    let (_, report) = Journal::open(DiskFiles(store), &settings()).expect("a journal");
+    assert!(!report.created);
+}
+
 #[test]
 fn messages_are_readable_by_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
@@ -225,6 +276,43 @@ fn a_full_disk_is_told_and_left_behind() {
     wait_for(&numbers, number);
     assert!(!store.is_full());
     assert_eq!(load(&store, 1, 0).expect("a load").entries.len(), 1000);
+}
+
+#[test]
+fn what_waits_for_space_does_not_keep_the_rest_from_being_emptied() {
+    let directory = TempDir::new().expect("a directory");
+    let files = DiskFiles(directory.path().join("store"));
+    let settings = Settings { max_bytes: Some(4 * (64 << 10)), ..settings() };
+    let (journal, _) = Journal::open(files, &settings).expect("an open journal");
+    let store = Store::start(journal).expect("threads");
+    let state = states(&store);
+    let (submitter, numbers) = submitter(&store);
+    // Both queues take each entry: far more than there is space for.
+    let both = |position| {
+        let Transaction { operations } = append(1, position, 10_000);
+        let Some(Operation::Append { entry, mut to }) = operations.into_iter().next() else {
+            unreachable!("an append");
+        };
+        to.push(Reference { queue: QueueId(2), ..to[0].clone() });
+        Transaction { operations: vec![Operation::Append { entry, to }] }
+    };
+    submitter.submit((1..=60).map(both).collect());
+    let mut told = 0;
+    while told < 60 {
+        told = numbers.recv_timeout(PATIENCE).expect("some of it is durable");
+        // What is durable is done with at once.
+        submitter.submit(vec![trim(1, told + 1), trim(2, told + 1)]);
+        told = told.min(60);
+    }
+    let healthy = |state: State| matches!(state, State::Healthy).then_some(());
+    loop {
+        let next = state.recv_timeout(PATIENCE).expect("space again");
+        if healthy(next).is_some() && matches!(store.state(), State::Healthy) {
+            break;
+        }
+    }
+    assert_eq!(store.stats().waiting, 0);
+    store.shutdown();
 }
 
 #[test]

@@ -25,6 +25,8 @@ struct Loading {
     below: Position,
     /// Whether all that there was could be asked for.
     all: bool,
+    /// What it brings is not wanted any more; until it has come there is no other.
+    void: bool,
     /// Entries and bytes that came since it was asked for.
     entries: usize,
     bytes: usize,
@@ -68,7 +70,13 @@ impl Tail {
     pub(super) fn reach_back_to(&mut self, position: Position) {
         if position < self.next {
             self.next = position;
-            self.loading = None;
+            self.void();
+        }
+    }
+
+    fn void(&mut self) {
+        if let Some(loading) = &mut self.loading {
+            loading.void = true;
         }
     }
 
@@ -83,7 +91,7 @@ impl Tail {
         let known = self.entries > self.uncommitted.len();
         known.then(|| {
             // What is on its way here may still hold the entry.
-            self.loading = None;
+            self.void();
             self.forget(1);
             self.next
         })
@@ -108,7 +116,8 @@ impl Tail {
         if self.loading.is_some() || self.next >= below {
             return None;
         }
-        self.loading = Some(Loading { from: self.next, below, all, entries: 0, bytes: 0 });
+        let (entries, bytes, void) = (0, 0, false);
+        self.loading = Some(Loading { from: self.next, below, all, void, entries, bytes });
         Some((self.next, below))
     }
 
@@ -121,6 +130,9 @@ impl Tail {
         end: bool,
     ) -> Option<u64> {
         let loading = self.loading.take_if(|loading| loading.from == from)?;
+        if loading.void {
+            return None;
+        }
         self.forget(deliveries.len());
         if let Some(last) = deliveries.last() {
             self.next = last.position + 1;

@@ -348,7 +348,13 @@ impl Shard {
         let authorize = Arc::clone(&self.generation.authorize);
         let Some(session) = self.session_of(number, incarnation) else { return };
         let (queued, bytes) = (session.outbound.queued(), session.outbound.queued_bytes());
-        let Some(missing) = session.outbound.loaded(from, deliveries, end) else { return };
+        let Some(missing) = session.outbound.loaded(from, deliveries, end) else {
+            // Something happened meanwhile: what is wanted now is asked for anew.
+            if session.connection.is_some() {
+                self.load_more(number);
+            }
+            return;
+        };
         // Access may have been taken away while they waited.
         let client = Arc::clone(&session.client);
         let unclaimed = session.unclaimed;

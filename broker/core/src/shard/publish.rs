@@ -7,6 +7,7 @@ use tracing::debug;
 
 use super::deliver::Envelope;
 use super::duties::{Publisher, Unacknowledged};
+use super::route::is_transient;
 use super::{Shard, Subscriber};
 use crate::message::{Message, Origin};
 use crate::{Inject, Now, Out};
@@ -167,7 +168,7 @@ impl Shard {
 
     /// Whether a QoS 1 or 2 message would have to be stored.
     fn would_store(&mut self, message: &Message) -> bool {
-        if !self.durable {
+        if !self.durable || is_transient(message) {
             return false;
         }
         let (topic, retain) = (message.topic.as_str(), message.retain);

@@ -17,7 +17,7 @@ use crate::timers::Due;
 use crate::{Now, Out, ShardId};
 
 /// What the broker says of itself is said anew after a start.
-fn is_transient(message: &Message) -> bool {
+pub(super) fn is_transient(message: &Message) -> bool {
     message.topic.as_str().starts_with("$SYS/")
 }
 

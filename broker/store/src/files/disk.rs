@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{File, FileSystem, LockError, LockMode};
+use crate::format::LOCK;
 
 /// The directory at this path.
 #[derive(Debug, Clone)]
@@ -21,8 +22,6 @@ pub struct DiskFile(fs::File);
 /// The lock on a [`DiskFiles`]: the system lets it go with the process, however that ends.
 #[derive(Debug)]
 pub struct DiskLock(#[allow(dead_code, reason = "held, not used")] Option<fs::File>);
-
-const LOCK: &str = "lock";
 
 impl DiskFiles {
     fn path(&self, name: &str) -> PathBuf {
@@ -114,7 +113,8 @@ impl FileSystem for DiskFiles {
         };
         let mut names = Vec::new();
         for entry in entries {
-            names.extend(entry?.file_name().into_string().ok());
+            // One that is not UTF-8 is none of the journal's, and is there all the same.
+            names.push(entry?.file_name().to_string_lossy().into_owned());
         }
         names.sort();
         Ok(names)

@@ -18,11 +18,10 @@ type Failure = (String, io::Error);
 
 pub(super) fn create_marker<F: FileSystem>(files: &F) -> io::Result<u64> {
     let salt = files.random();
-    let name = format!("{}.new", format::MARKER);
-    let file = files.create(&name)?;
+    let file = files.create(format::MARKER_UNFINISHED)?;
     file.write_at(0, format::marker(salt).as_bytes())?;
     file.sync_data()?;
-    files.rename(&name, format::MARKER)?;
+    files.rename(format::MARKER_UNFINISHED, format::MARKER)?;
     files.sync_directory("")?;
     Ok(salt)
 }

@@ -1,6 +1,6 @@
 //! The journal's thread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -30,6 +30,8 @@ struct Runner<'a, F: FileSystem> {
     journal: Journal<F>,
     inbox: &'a Arc<Inbox>,
     sources: BTreeMap<usize, Source>,
+    /// Submissions that wait for space: whose, and their numbers.
+    waiting: VecDeque<(usize, u64)>,
     deferral: Deferral,
     background: Option<Background<F>>,
 }
@@ -64,7 +66,8 @@ pub(super) fn run<F: FileSystem>(journal: Journal<F>, inbox: &Arc<Inbox>) {
         Durability::Fsync | Durability::None => None,
     };
     let (sources, deferral) = (BTreeMap::new(), Deferral::default());
-    let mut runner = Runner { journal, inbox, sources, deferral, background };
+    let waiting = VecDeque::new();
+    let mut runner = Runner { journal, inbox, sources, waiting, deferral, background };
     let mut more = true;
     loop {
         let letters = inbox.take(runner.patience(more));
@@ -111,12 +114,16 @@ impl<F: FileSystem> Runner<'_, F> {
         }
         let now = Instant::now();
         for (id, transactions) in letters.submissions {
+            let mut taken = self.sources.get(&id).map_or(0, |source| source.taken);
             for transaction in &transactions {
-                self.journal.append(transaction);
+                taken += 1;
+                if self.journal.append(transaction) {
+                    self.waiting.push_back((id, taken));
+                }
                 self.deferral.take(transaction, now);
             }
             if let Some(source) = self.sources.get_mut(&id) {
-                source.taken += transactions.len() as u64;
+                source.taken = taken;
             }
         }
         // After their last submissions, which came before.
@@ -126,13 +133,21 @@ impl<F: FileSystem> Runner<'_, F> {
     }
 
     fn commit(&mut self) {
-        let committed = self.journal.commit();
+        let committed = self.journal.commit_taken();
         self.deferral.reset();
         self.publish();
-        if committed.is_ok() {
-            for source in self.sources.values_mut().filter(|source| source.told < source.taken) {
-                source.told = source.taken;
-                (source.durable)(source.taken);
+        let Ok(waiting) = committed else { return };
+        while self.waiting.len() > waiting {
+            self.waiting.pop_front();
+        }
+        // What waits for space holds back what its own submitter sent after it, and nobody else: else
+        // those who are to make space would wait for it themselves.
+        for (id, source) in &mut self.sources {
+            let first = self.waiting.iter().find(|(of, _)| of == id);
+            let durable = first.map_or(source.taken, |(_, number)| number - 1);
+            if source.told < durable {
+                source.told = durable;
+                (source.durable)(durable);
             }
         }
     }
