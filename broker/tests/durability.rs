@@ -60,7 +60,7 @@ const SEEDS: u64 = 60;
 const MUTATION_SEEDS: u64 = 100;
 
 /// Seeds that failed once, and what they found.
-const REGRESSIONS: [(u64, &str); 17] = [
+const REGRESSIONS: [(u64, &str); 19] = [
     (3, "a session's record forgot its will before the will's message was stored"),
     (5, "a rule's report after the commit was written passed for the commit: PUBACK too early"),
     (9, "after a crash more messages than a window were sent again, the last ones without DUP"),
@@ -76,8 +76,10 @@ const REGRESSIONS: [(u64, &str); 17] = [
     (668, "wills that two shards published at the same time shared a key of the store"),
     (1057, "what was recalled from flight before its commit was waited for for ever"),
     (1162, "what was recalled from flight was asked for before the store had it"),
+    (2_389, "after damage new messages had the packet ids that receivers knew of lost ones"),
     (SPOOLED + 1, "a message larger than what is loaded ahead was loaded again and again"),
     (SPOOLED + 13, "the same, with a log that drops its oldest"),
+    (SPOOLED + 235, "the answer to a load that a drop had overtaken passed for its successor"),
 ];
 
 fn number(variable: &str) -> Option<u64> {
