@@ -48,7 +48,7 @@ pub(crate) fn import(config: &Config) -> Result<(), StorageError> {
         max_session_expiry: config.limits.persistent_client_expiration,
     };
     let plan = Plan::new(&database, &surroundings);
-    make(persistence, plan.operations())?;
+    make(persistence, file, plan.operations())?;
     tell(file, &database, &plan);
     Ok(())
 }
@@ -75,10 +75,15 @@ struct LeftBehind<'c> {
 fn left_behind(config: &Config) -> Result<Option<LeftBehind<'_>>, StorageError> {
     let Some(persistence) = &config.persistence else { return Ok(None) };
     let Some(file) = &persistence.import else { return Ok(None) };
-    if !is_vacant(&persistence.journal())? {
+    let place = place(&persistence.journal())?;
+    if place == Place::Taken {
         return Ok(None);
     }
     match fs::read(file) {
+        // The journal takes its name as a whole: there can be nothing that has it already.
+        Ok(_) if place == Place::FileSystem => {
+            Err(no_place(file, persistence, "found lost+found in it"))
+        }
         Ok(bytes) => Ok(Some(LeftBehind { persistence, file, bytes })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(refused(file, error.to_string())),
@@ -101,18 +106,49 @@ fn refused(file: &Path, why: String) -> StorageError {
     StorageError::Import { file: file.to_owned(), why }
 }
 
-/// Whether there is no such directory, or nothing in it.
-fn is_vacant(directory: &Path) -> io::Result<bool> {
-    match fs::read_dir(directory) {
-        Ok(mut entries) => Ok(entries.next().is_none()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(error),
+fn no_place(file: &Path, persistence: &Persistence, found: &str) -> StorageError {
+    refused(
+        file,
+        format!(
+            "it cannot be imported into {}: {found}, expected no directory or an empty one that is \
+             no mount point; mount the file system on {} instead, or to start without what the \
+             file holds, move it away or let persistence_file name another one",
+            persistence.journal().display(),
+            persistence.directory.display()
+        ),
+    )
+}
+
+/// What is where the journal is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// No such directory, or nothing in it.
+    Vacant,
+    /// A file system's root with nothing of anybody's in it.
+    FileSystem,
+    Taken,
+}
+
+fn place(directory: &Path) -> io::Result<Place> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Place::Vacant),
+        Err(error) => return Err(error),
+    };
+    let mut found = Place::Vacant;
+    for entry in entries {
+        if entry?.file_name() != "lost+found" {
+            return Ok(Place::Taken);
+        }
+        found = Place::FileSystem;
     }
+    Ok(found)
 }
 
 /// Makes the journal of these operations, all of it or nothing.
 fn make(
     persistence: &Persistence,
+    file: &Path,
     operations: impl Iterator<Item = Operation>,
 ) -> Result<(), StorageError> {
     let directory = persistence.journal().with_extension(UNFINISHED);
@@ -123,7 +159,15 @@ fn make(
         let _ = fs::remove_dir_all(&directory);
     }
     written?;
-    fs::rename(&directory, persistence.journal())?;
+    if let Err(error) = fs::rename(&directory, persistence.journal()) {
+        let _ = fs::remove_dir_all(&directory);
+        return Err(match error.kind() {
+            io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices => {
+                no_place(file, persistence, "found a mount point")
+            }
+            _ => error.into(),
+        });
+    }
     // The name has to last as well.
     File::open(&persistence.directory)?.sync_all()?;
     Ok(())

@@ -59,9 +59,10 @@
 //!
 //! # Recovery
 //!
-//! Let D be the highest `durable_lsn` in any whole batch. A damaged or missing batch above D was never
-//! reported durable: it is the torn end of the log, and is cut with everything behind it (overwritten
-//! with zeros). One at or below D is corruption: the segment is copied to `quarantine`, the damage is
+//! Let D be the highest `durable_lsn` in any whole batch. Of a damaged or missing batch above D
+//! nothing says that it had been on the disk: it is the torn end of the log, and is cut with everything
+//! behind it (overwritten with zeros). After a kill or a power cut it was never reported durable; a log
+//! whose files were truncated looks the same. One at or below D is corruption: the segment is copied to `quarantine`, the damage is
 //! reported and covered with a void, and reading goes on at the next whole batch. Whole batches above
 //! D have been read from the system's memory, which after a failed sync may hold what the disk does
 //! not: they are written again, in place, and synced before anything else happens.

@@ -91,6 +91,23 @@ fn an_empty_directory_in_the_journals_place_is_none_yet() {
 }
 
 #[test]
+fn an_import_into_the_root_of_a_file_system_is_refused_and_not_passed_over() {
+    let place = Place::new();
+    let journal = place.data().join("midge-store");
+    fs::create_dir_all(journal.join("lost+found")).expect("a directory");
+    for refused in [check(&place.config), import(&place.config)] {
+        let refused = refused.expect_err("there is no room for the name").to_string();
+        assert!(refused.contains("found lost+found in it, expected no directory"), "{refused}");
+        assert!(refused.contains("mosquitto.db: it cannot be imported into"), "{refused}");
+    }
+    assert_eq!(place.names(), ["midge-store", "mosquitto.db"]);
+    assert_eq!(fs::read_dir(&journal).expect("the directory").count(), 1);
+    // Without a database there is nothing to refuse.
+    fs::remove_file(place.data().join("mosquitto.db")).expect("removed");
+    import(&place.config).expect("nothing to do");
+}
+
+#[test]
 fn two_do_not_import_at_once() {
     let place = Place::new();
     let unfinished = place.data().join("midge-store.importing");
@@ -118,7 +135,8 @@ fn an_import_without_room_leaves_nothing_behind() {
         version: None,
         value: vec![7; 1 << 20].into(),
     });
-    let refused = make(place.config.persistence.as_ref().expect("persistence"), operations);
+    let persistence = place.config.persistence.as_ref().expect("persistence");
+    let refused = make(persistence, Path::new("mosquitto.db"), operations);
     assert!(matches!(refused, Err(StorageError::Write { source: CommitError::Full(_), .. })));
     assert_eq!(place.names(), ["mosquitto.db"]);
     place.config.persistence.as_mut().expect("persistence").max_bytes = None;

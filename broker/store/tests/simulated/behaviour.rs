@@ -383,7 +383,7 @@ fn what_is_not_a_journal_of_this_format_is_refused() {
 
     let files = SimulatedFiles::new(1);
     files.plant("00000001.segment", b"whatever");
-    assert!(found(&files).contains("without a format file"));
+    assert!(found(&files).contains("and no format file"));
 
     // A segment that was copied from another directory.
     let (files, others) = (SimulatedFiles::new(1), SimulatedFiles::new(2));
@@ -393,8 +393,13 @@ fn what_is_not_a_journal_of_this_format_is_refused() {
     files.plant(name, &others.content(name).expect("a segment"));
     assert!(found(&files).contains("another journal"));
 
-    // A file of somebody else beside it is nobody's business.
+    // A file of somebody else: without a journal the directory is another program's, beside one it
+    // is nobody's business.
     let files = SimulatedFiles::new(1);
+    files.plant("mosquitto.db", b"\0\xb5\0mosquitto db");
+    assert!(found(&files).contains("found mosquitto.db and no format file"));
+    let files = SimulatedFiles::new(1);
+    open(&files).close().expect("closed");
     files.plant("mosquitto.db", b"\0\xb5\0mosquitto db");
     open(&files);
     assert!(files.content("mosquitto.db").is_some());
