@@ -223,6 +223,22 @@ fn verify_tells_where_a_segment_is_damaged() {
 }
 
 #[test]
+fn verify_tells_where_the_end_is_torn_and_claims_no_more() {
+    let stopped = Stopped::new();
+    let segment = stopped.journal().join("00000001.segment");
+    let bytes = std::fs::read(&segment).expect("the segment");
+    let end = bytes.iter().rposition(|byte| *byte != 0).expect("batches");
+    std::fs::write(&segment, &bytes[..end - 4]).expect("written");
+    let output = stopped.store(&["verify"]).success();
+    let torn = output.stdout.lines().find(|line| line.starts_with("torn end: "));
+    let torn = torn.unwrap_or_else(|| panic!("{}", output.all()));
+    assert!(torn.contains("truncated or edited it may have been"), "{torn}");
+    let last = output.stdout.lines().last().expect("a line");
+    assert!(last.contains("the end is torn at 00000001.segment offset "), "{last}");
+    assert!(!output.stdout.contains("all of it can be read"), "{}", output.all());
+}
+
+#[test]
 fn a_directory_without_a_store_is_told_as_what_it_is() {
     let directory = TempDir::new().expect("temporary directory");
     let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();

@@ -1,6 +1,7 @@
 //! `midge store verify`: reads every batch and every record in it.
 //!
-//! Whatever had been stored and cannot be read is a line with its place, and the status 1.
+//! Whatever had been stored and cannot be read is a line with its place, and the status 1. A torn
+//! end is a line as well, and no damage: most often it had not been stored yet.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -21,8 +22,10 @@ pub(super) fn run(opened: &Opened, out: &mut impl Write) -> Result<ExitCode, Fai
     for damage in &report.torn {
         writeln!(
             out,
-            "not damaged: {damage}: it was being written when the broker ended, nobody was told \
-             that it is stored, the next start cuts it"
+            "torn end: {damage}: the end of the log is not whole, and nothing behind it says that \
+             it had been on the disk; after a kill or a power cut that is normal and it was not \
+             acknowledged, if files were truncated or edited it may have been; the next start cuts \
+             it"
         )?;
     }
     let contents = Contents::read(&opened.reader)?;
@@ -36,6 +39,9 @@ pub(super) fn run(opened: &Opened, out: &mut impl Write) -> Result<ExitCode, Fai
     for (connector, (id, _)) in &contents.spools {
         damaged += queue(opened, *id, &format!("connector {connector:?}"), false, out)?;
     }
+    for id in contents.sessionless.keys() {
+        damaged += queue(opened, *id, "no session", true, out)?;
+    }
     for id in contents.others.keys() {
         damaged += queue(opened, *id, "nobody", false, out)?;
     }
@@ -44,9 +50,13 @@ pub(super) fn run(opened: &Opened, out: &mut impl Write) -> Result<ExitCode, Fai
         writeln!(out, "quarantine: {kept} copies of segments in which a start has found damage")?;
     }
     let (segments, batches) = (report.segments, report.batches);
-    let found = match damaged {
-        0 => "all of it can be read".to_owned(),
-        _ => format!("damaged places: {damaged}"),
+    let torn = report.torn.first();
+    let torn = torn.map(|torn| format!("the end is torn at {} offset {}", torn.file, torn.offset));
+    let found = match (damaged, torn) {
+        (0, None) => "all of it can be read".to_owned(),
+        (0, Some(torn)) => torn,
+        (_, None) => format!("damaged places: {damaged}"),
+        (_, Some(torn)) => format!("damaged places: {damaged}, {torn}"),
     };
     writeln!(
         out,
