@@ -99,3 +99,47 @@ fn open(directory: PathBuf) -> Result<Opened, String> {
         Err(error) => Err(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use midge_store::{Operation, QueueId, Reference, Settings, Transaction};
+
+    use super::*;
+
+    #[test]
+    fn a_queue_whose_session_is_not_there_is_no_spool() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = DiskFiles(directory.path().to_owned());
+        let (mut journal, _) = Journal::open(files, &Settings::default()).unwrap();
+        let to = [5 << 6, 1 << 63 | 1].map(|queue| Reference {
+            queue: QueueId(queue),
+            position: 1,
+            tag: Bytes::new(),
+        });
+        let entry = Bytes::from_static(b"no message");
+        journal.append(&Transaction {
+            operations: vec![Operation::Append { entry, to: to.to_vec() }],
+        });
+        journal.close().unwrap();
+        let opened = open(directory.path().to_owned()).unwrap();
+        let said = |run: &dyn Fn(&mut Vec<u8>) -> Result<ExitCode, Failure>| {
+            let mut out = Vec::new();
+            assert!(run(&mut out).is_ok());
+            String::from_utf8(out).unwrap()
+        };
+        let tables = said(&|out| inspect::run(&opened, false, out));
+        let (_, queues) = tables.split_once("NO SESSION").expect("its table");
+        let (sessionless, spools) = queues.split_once("SPOOL").expect("the spool's table");
+        assert!(sessionless.contains("\n0000000000000140"), "{tables}");
+        assert!(spools.contains("\n8000000000000001"), "{tables}");
+        let json = said(&|out| inspect::run(&opened, true, out));
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert!(json["no_session"][0]["client_id"].is_null());
+        assert_eq!(json["no_session"][0]["queue"], "0000000000000140");
+        assert_eq!(json["other_queues"][0]["queue"], "8000000000000001");
+        let export = said(&|out| export::run(&opened, None, out));
+        assert!(!export.contains("0000000000000140"), "it is not exported as a spool: {export}");
+        assert!(export.contains("8000000000000001"), "{export}");
+    }
+}

@@ -3,12 +3,14 @@
 //! Invariant: nothing is cleared on the word of a record that could not be read. While a session
 //! cannot be read, queues and subscriptions that seem to have no owner may be its own.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use midge_bridge::Kept;
 use midge_core::stored::{Recovery, Restored};
-use midge_core::{Memory, Now, QueueId};
+use midge_core::{Memory, Now, Operation, QueueId};
 use midge_store::{LoadError, Store};
 use tracing::{error, info, warn};
 
@@ -70,17 +72,56 @@ pub(crate) fn recover(
         }
     }
     let (restored, clear) = recovery.finish(now, shards, memory);
+    let ownerless = Ownerless::of(&opened, &clear);
     if damaged == 0 {
+        if ownerless.messages > 0 {
+            warn!("store: {ownerless} belong to no session and are cleared");
+        }
         opened.write(clear)?;
     } else if !clear.is_empty() {
         warn!(
-            "store: {} records seem to have no owner, they stay since others are damaged",
+            "store: {} records, with them {ownerless}, seem to have no owner, they stay since \
+             others are damaged",
             clear.len()
         );
     }
     say(&opened, &restored);
     let store = Store::start(opened.journal)?;
     Ok(Recovered { store, restored, kept })
+}
+
+/// What waits in queues that no session has.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Ownerless {
+    messages: u64,
+    queues: u64,
+}
+
+impl Ownerless {
+    /// What is in the queues that these operations remove.
+    fn of(opened: &Opened, clear: &[Operation]) -> Ownerless {
+        let removed: HashSet<u64> = clear
+            .iter()
+            .filter_map(|operation| match operation {
+                Operation::Remove { queue } => Some(queue.0),
+                _ => None,
+            })
+            .collect();
+        let mut found = Ownerless::default();
+        for (id, summary) in opened.journal.queues() {
+            if removed.contains(&id.0) && summary.entries > 0 {
+                found.queues += 1;
+                found.messages += summary.entries;
+            }
+        }
+        found
+    }
+}
+
+impl fmt::Display for Ownerless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} messages in {} queues", self.messages, self.queues)
+    }
 }
 
 /// What belongs to no shard may be the bridge's.
@@ -113,7 +154,7 @@ fn say(opened: &Opened, restored: &[Restored]) {
 #[cfg(test)]
 mod tests {
     use midge_config::Persistence;
-    use midge_core::{Operation, Reference};
+    use midge_core::Reference;
 
     use super::*;
     use crate::storage::{open, transaction};
@@ -148,6 +189,18 @@ mod tests {
         let mut keys: Vec<Bytes> = keys.collect();
         keys.sort();
         (opened.journal.queues().count(), keys)
+    }
+
+    #[test]
+    fn what_is_cleared_is_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let persistence = Persistence::new(directory.path());
+        fill(&persistence, false);
+        let opened = open(&persistence).unwrap();
+        let clear = |queue| Operation::Remove { queue: QueueId(queue) };
+        let found = Ownerless::of(&opened, &[clear(5 << 6), clear(6 << 6)]);
+        assert_eq!(found.to_string(), "1 messages in 1 queues");
+        assert_eq!(Ownerless::of(&opened, &[clear(6 << 6)]), Ownerless::default());
     }
 
     #[test]

@@ -26,7 +26,9 @@ pub(super) struct Contents {
     pub(super) sessions: BTreeMap<String, Session>,
     /// Queues of the bridge, by connector.
     pub(super) spools: BTreeMap<String, (QueueId, QueueSummary)>,
-    /// Queues that belong to nobody that can be read.
+    /// Queues of sessions that are not there, or cannot be read.
+    pub(super) sessionless: BTreeMap<QueueId, QueueSummary>,
+    /// Queues of the bridge that belong to no connector that can be read.
     pub(super) others: BTreeMap<QueueId, QueueSummary>,
     pub(super) retained: u64,
     /// Records from Kafka that must not be delivered twice.
@@ -107,7 +109,9 @@ impl Contents {
             contents.spools.insert(connector, (queue, summary));
         }
         queues.retain(|_, summary| summary.entries > 0);
-        contents.others = queues;
+        // The top bit is the bridge's.
+        contents.others = queues.split_off(&QueueId(1 << 63));
+        contents.sessionless = queues;
         Ok(contents)
     }
 

@@ -37,6 +37,9 @@ pub(super) fn run(
     for (client_id, session) in &contents.sessions {
         export.session(client_id, session)?;
     }
+    for queue in contents.sessionless.keys() {
+        export.queue(None, *queue)?;
+    }
     export.retained()?;
     for (connector, (queue, _)) in &contents.spools {
         export.spool(Some(connector), *queue)?;
@@ -103,9 +106,18 @@ impl<W: Write> Export<'_, W> {
             let id = packet_id(*position).get();
             self.line(json!({ "type": "released", "client_id": client_id, "packet_id": id }))?;
         }
+        self.queue(Some(client_id), session.queue)
+    }
+
+    /// A session's messages; without a client id, of one that is not there.
+    fn queue(&mut self, client_id: Option<&str>, queue: QueueId) -> Result<(), Failure> {
+        let whose = match client_id {
+            Some(client_id) => format!("client {client_id:?}"),
+            None => format!("no session, in queue {:016x}", queue.0),
+        };
         let reader = &self.opened.reader;
-        let lost = entries(reader, session.queue, |stored| self.queued(client_id, stored))?;
-        self.damaged(lost, &format!("messages for client {client_id:?}"));
+        let lost = entries(reader, queue, |stored| self.queued(client_id, &whose, stored))?;
+        self.damaged(lost, &format!("messages for {whose}"));
         Ok(())
     }
 
@@ -115,7 +127,12 @@ impl<W: Write> Export<'_, W> {
         }
     }
 
-    fn queued(&mut self, client_id: &str, stored: midge_store::Entry) -> Result<(), Failure> {
+    fn queued(
+        &mut self,
+        client_id: Option<&str>,
+        whose: &str,
+        stored: midge_store::Entry,
+    ) -> Result<(), Failure> {
         let read_at = epoch();
         let position = stored.position;
         let read = Tag::read(stored.tag)
@@ -123,7 +140,7 @@ impl<W: Write> Export<'_, W> {
         let (tag, Entry(message)) = match read {
             Ok(read) => read,
             Err(why) => {
-                self.left_out(&format!("message {position} for client {client_id:?}: {why}"));
+                self.left_out(&format!("message {position} for {whose}: {why}"));
                 return Ok(());
             }
         };
@@ -165,7 +182,7 @@ impl<W: Write> Export<'_, W> {
         Ok(())
     }
 
-    /// A queue of the bridge's, or one that belongs to nobody.
+    /// A queue of the bridge's, also of no connector that can be read.
     fn spool(&mut self, connector: Option<&str>, queue: QueueId) -> Result<(), Failure> {
         let reader = &self.opened.reader;
         let lost = entries(reader, queue, |stored| {

@@ -72,12 +72,19 @@ fn object(opened: &Opened, contents: &Contents, out: &mut impl Write) -> Result<
     for (id, summary) in &contents.others {
         others.push(queue(reader, *id, summary)?);
     }
+    let mut sessionless = Vec::new();
+    for (id, summary) in &contents.sessionless {
+        let mut object = queue(reader, *id, summary)?;
+        object["client_id"] = Value::Null;
+        sessionless.push(object);
+    }
     let report = &opened.report;
     let whole = json!({
         "directory": opened.directory.display().to_string(),
         "segments": segments,
         "sessions": sessions,
         "retained": contents.retained,
+        "no_session": sessionless,
         "spools": spools,
         "other_queues": others,
         "marks": contents.marks,
@@ -143,6 +150,16 @@ fn tables(opened: &Opened, contents: &Contents, out: &mut impl Write) -> Result<
             summary.entries.to_string(),
             size(summary.bytes),
             age(oldest(reader, session.queue)?),
+        ]);
+    }
+    table.write(out)?;
+    let mut table = Table::new(&["no session", "messages", "size", "oldest"]);
+    for (id, summary) in &contents.sessionless {
+        table.row(vec![
+            format!("{:016x}", id.0),
+            summary.entries.to_string(),
+            size(summary.bytes),
+            age(oldest(reader, *id)?),
         ]);
     }
     table.write(out)?;
