@@ -20,7 +20,10 @@ pub(crate) fn check(persistence: &Persistence) -> Result<(), StorageError> {
     let mut place = directory.as_path();
     let wrong = |place: &Path, why: &dyn std::fmt::Display| StorageError::Place {
         directory: directory.clone(),
-        why: format!("{}: {why}", place.display()),
+        why: match place == directory {
+            true => why.to_string(),
+            false => format!("{}: {why}", place.display()),
+        },
     };
     // What is missing is made at the start, in the first one that is there.
     let found = loop {
@@ -42,4 +45,22 @@ pub(crate) fn check(persistence: &Persistence) -> Result<(), StorageError> {
     }
     let all = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
     access(place, all).map_err(|error| wrong(place, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_is_named_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let persistence = Persistence::new(directory.path());
+        fs::write(persistence.journal(), "").unwrap();
+        let refused = check(&persistence).unwrap_err().to_string();
+        let journal = persistence.journal();
+        assert_eq!(
+            refused,
+            format!("persistence: {}: found a file, expected a directory", journal.display())
+        );
+    }
 }
