@@ -243,12 +243,14 @@ impl Health {
             dropped => {
                 let more = dropped.replace((now, 0)).map_or(0, |(_, more)| more);
                 drop(words);
-                let reason = match why {
-                    Drop::Newest | Drop::Oldest => "spool_max_bytes",
-                    Drop::Aged => "spool_max_age",
+                // As the settings are called.
+                let (reason, policy) = match why {
+                    Drop::Newest => ("spool_max_bytes", "drop_newest"),
+                    Drop::Oldest => ("spool_max_bytes", "drop_oldest"),
+                    Drop::Aged => ("spool_max_age", "spool_max_age"),
                 };
                 let (connector, messages) = (&self.name, count + more);
-                warn!(connector, messages, reason, policy = ?why, "messages dropped");
+                warn!(connector, messages, reason, policy, "messages dropped");
             }
         }
     }
@@ -290,7 +292,7 @@ impl Health {
             refused => {
                 let more = refused.replace((now, 0)).map_or(0, |(_, more)| more);
                 drop(words);
-                warn!(connector = %self.name, message = %of, error = %why, unlogged = more, "refused");
+                warn!(connector = %self.name, refused = %of, error = %why, unlogged = more, "refused");
             }
         }
     }
