@@ -18,8 +18,11 @@ pub(crate) fn stored(conf: &str) -> Setup {
         .environment("MIDGE__PERSISTENCE__SEGMENT_SIZE", "1048576")
 }
 
+/// How a broker comes to its end, by name.
+type End = (&'static str, fn(&mut Midge));
+
 /// The two ends that a restart has to be good for.
-const ENDS: [(&str, fn(&mut Midge)); 2] = [("stop", Midge::restart), ("crash", Midge::crash)];
+const ENDS: [End; 2] = [("stop", Midge::restart), ("crash", Midge::crash)];
 
 fn numbered(count: usize) -> Vec<String> {
     (0..count).map(|number| number.to_string()).collect()
