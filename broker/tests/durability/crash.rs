@@ -116,6 +116,8 @@ impl World {
                 break report;
             }
             self.trace.note(About::All, || "the power fails while it starts".to_owned());
+            // It has logged and mended what it found damaged: the next start finds that in order.
+            self.ledger.told |= self.ledger.damaged;
             let seed = self.random.next();
             self.disk.crash(Some(seed));
         };

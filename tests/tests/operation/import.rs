@@ -110,6 +110,8 @@ fn sessions_of_mosquitto_go_on_and_get_everything_in_order() {
     };
     retained("state/on", "yes", "1");
     retained("state/off", "no", "0");
+    // At QoS 0 nobody has said that it has arrived.
+    Subscriber::at(port, &["-t", "state/+"]).messages(2);
     let before = mosquitto.stop();
 
     midge.start_again();
