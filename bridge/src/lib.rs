@@ -32,4 +32,4 @@ pub use health::{ConnectorStatus, Kind, State};
 pub use host::Host;
 pub use observer::{Event, Observer};
 pub use settings::{BridgeError, Settings};
-pub use storage::{Kept, MARK, Queues, STATE, Storage};
+pub use storage::{Kept, MARK, Queues, STATE, Storage, transaction};

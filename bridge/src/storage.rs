@@ -160,8 +160,8 @@ fn read_state(mut value: &[u8]) -> Option<(QueueId, u64)> {
     })
 }
 
-/// The same in the store's own words.
-pub(crate) fn transaction(operations: Vec<Operation>) -> Transaction {
+/// Operations in the words of the shards, in the store's own: one for one, nothing is decided here.
+pub fn transaction(operations: Vec<Operation>) -> Transaction {
     Transaction { operations: operations.into_iter().map(operation).collect() }
 }
 

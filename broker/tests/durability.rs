@@ -35,7 +35,7 @@ mod ledger;
 mod mutation;
 #[path = "durability/power.rs"]
 mod power;
-#[path = "durability/random.rs"]
+#[path = "../core/tests/simulation/random.rs"]
 mod random;
 #[path = "durability/recovered.rs"]
 mod recovered;
