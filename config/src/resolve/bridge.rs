@@ -257,13 +257,18 @@ fn acknowledgement(draft: &mut Draft, said: &ConnectorDraft, persistent: bool) -
         None => Ack::Kafka,
     };
     if ack != Ack::Spool {
-        let reason = match said.ack {
-            Some(Ack::None) => "acknowledgements wait for nothing, so nothing is spooled",
-            Some(_) => "acknowledgements wait for Kafka, so nothing is spooled",
-            None => "persistence is off, and the spool is on disk",
+        // With persistence the other rules have a spool as well, for what memory cannot hold.
+        let (reason, keys): (_, &[&str]) = match persistent {
+            true => {
+                ("only acknowledgements from the spool make it begin by time", &["spool_after"])
+            }
+            false => (
+                "persistence is off, and the spool is on disk",
+                &["spool_max_bytes", "spool_max_age", "spool_full", "spool_after"],
+            ),
         };
-        for key in ["spool_max_bytes", "spool_max_age", "spool_full", "spool_after"] {
-            if let Some(origin) = said.said.get(key) {
+        for key in keys {
+            if let Some(origin) = said.said.get(*key) {
                 draft.notice(origin, format!("ignored: {}: {reason}", said.path(key)));
             }
         }

@@ -59,7 +59,7 @@ pub struct SourceConnector {
     pub buffer_bytes: usize,
     /// Records that wait for Kafka before publishers are held back.
     pub buffer_messages: usize,
-    /// The bounds of its spool; there is one when `ack` is [`Ack::Spool`].
+    /// The bounds of its spool; there is one with persistence, whatever `ack` is.
     pub spool: Spool,
     /// Bytes of records a second that are given to Kafka; `None` is no limit.
     pub producer_byte_rate: Option<u64>,
