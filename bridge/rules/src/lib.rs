@@ -8,6 +8,7 @@
 //! message that cannot be mapped is a [`Refusal`] with the reason code its publisher is told, never
 //! a panic and never a guess.
 
+pub mod connect;
 mod headers;
 mod kafka_topic;
 mod refusal;
