@@ -10,7 +10,6 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::compare;
 use crate::kafka::{self, Topic};
 use crate::link::PATIENCE;
 use crate::load::{self, Figures, Shape};
@@ -20,6 +19,7 @@ use crate::publish::Plan;
 use crate::report::Series;
 use crate::window::{Expected, Faults};
 use crate::wire::Stamp;
+use crate::{loads, scenario};
 
 /// The connector's name, which is the trail in every record.
 pub(crate) const CONNECTOR: &str = "bench";
@@ -40,7 +40,7 @@ pub(crate) fn run(
     let load = "bridge, MQTT → Kafka".to_owned();
     let names = ["midge", bounded.as_str(), "rdkafka"];
     let mut number = 0;
-    let series = compare::rounds(options.rounds, &names, |place| {
+    let series = scenario::rounds(options.rounds, &names, |place| {
         number += 1;
         let name = format!("midge-bench-{}-{number}", std::process::id());
         let topic = Topic::create(address, &name)?;
@@ -78,7 +78,7 @@ fn through_midge(
         subscribed: false,
         timed: false,
     };
-    load::drive(&broker, SHAPE.publishers(), Vec::new(), plan, compare::timing(options))
+    load::drive(&broker, SHAPE.publishers(), Vec::new(), plan, loads::timing(options))
         .map_err(|error| broker.explain(&error.to_string()))
 }
 

@@ -9,14 +9,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::compare::{names, rounds, timing};
 use crate::drain::Session;
 use crate::link;
 use crate::load::{self, Figures, Timing};
+use crate::loads::timing;
 use crate::options::Options;
 use crate::process::{Broker, Contender};
 use crate::publish::Plan;
-use crate::report::Series;
+use crate::report::{Report, Run, Table};
+use crate::scenario::Bench;
 use crate::subscribe::Hears;
 use crate::window::Faults;
 
@@ -62,22 +63,30 @@ impl Load {
 }
 
 /// Runs all loads over all brokers.
-pub(crate) fn run(options: &Options, contenders: &[&Contender], directory: &Path) -> Vec<Series> {
-    let mut series = Vec::new();
+pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
+    let mut table = Table::new("durable")
+        .median("messages_per_second", "messages/s", 0)
+        .median("cpu_micros_per_message", "CPU µs/message", 2)
+        .ratio("cpu_micros_per_message", "ratio")
+        .median("written_bytes_per_message", "bytes written/message", 0)
+        .median("acknowledgement_millis_p50", "p50 ms", 2)
+        .median("acknowledgement_millis_p99", "p99 ms", 2)
+        .longest("acknowledgement_millis_longest", "longest ms", 1);
     for load in LOADS {
-        let runs = rounds(options.rounds, &names(contenders), |place| {
-            let run = one(options, contenders[place], load, directory);
-            if let Ok(figures) = &run {
-                let (name, speed, bytes) =
-                    (load.name(options), figures.per_second, figures.written);
-                eprintln!("{name}, {}: {speed:.0}/s, {bytes:.0} bytes", contenders[place].name);
-            }
-            run
+        let name = load.name(bench.options);
+        let runs = bench.rounds(&bench.configured(), |contender| {
+            let figures = one(bench.options, contender, load, bench.directory)?;
+            let (speed, bytes) = (figures.per_second, figures.written);
+            eprintln!("{name}, {}: {speed:.0}/s, {bytes:.0} bytes", contender.name);
+            let [p50, p99, longest] = figures.latency_millis.unwrap_or([f64::NAN; 3]);
+            let values = [speed, figures.cpu_micros, bytes, p50, p99, longest];
+            let (messages, faults) = (figures.deliveries, figures.faults);
+            Ok(Run { values: values.into(), messages, faults })
         });
-        let named = |(broker, runs)| Series { load: load.name(options), broker, runs };
-        series.extend(runs.into_iter().map(named));
+        table.add(&name, runs);
     }
-    series
+    report.add(table);
+    Ok(())
 }
 
 fn one(

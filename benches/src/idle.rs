@@ -12,6 +12,8 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::link;
 use crate::process::{Broker, Contender};
+use crate::report::{Report, Run, Table};
+use crate::scenario::{Bench, names, rounds};
 
 /// Descriptors this process and a broker need beside the clients.
 const SPARE_DESCRIPTORS: u64 = 100;
@@ -20,8 +22,26 @@ const SETTLED: Duration = Duration::from_millis(300);
 /// A broker that never settles is measured then.
 const LONGEST: Duration = Duration::from_secs(3);
 
+/// Memory of every broker, in kilobytes a connection.
+pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
+    let mut table = Table::new("idle")
+        .median("resident_kilobytes_per_connection", "RSS KB/connection", 2)
+        .ratio("resident_kilobytes_per_connection", "ratio");
+    let (contenders, connections) = (bench.brokers(), bench.options.connections);
+    let load = format!("{connections} idle connections");
+    // Memory hardly differs from run to run: one round says as much as three.
+    let runs = rounds(1, &names(&contenders), |place| {
+        let bytes = measure(contenders[place], connections, bench.directory)?;
+        eprintln!("{load}, {}: {bytes:.0} bytes each", contenders[place].name);
+        Ok(Run::new([bytes / 1024.0]))
+    });
+    table.add(&load, runs);
+    report.add(table);
+    Ok(())
+}
+
 /// Bytes of resident memory for each of `connections` idle clients.
-pub(crate) fn run(contender: &Contender, connections: u64, directory: &Path) -> io::Result<f64> {
+fn measure(contender: &Contender, connections: u64, directory: &Path) -> io::Result<f64> {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     if connections + SPARE_DESCRIPTORS > limit {
         return Err(io::Error::other(format!(

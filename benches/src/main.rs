@@ -16,19 +16,22 @@ mod idle;
 mod kafka;
 mod link;
 mod load;
+mod loads;
 mod options;
 mod outage;
 mod process;
 mod publish;
 mod recovery;
 mod report;
+mod scenario;
 mod shared;
+mod stream;
 mod subscribe;
 mod window;
 mod wire;
 
 use options::Options;
-use process::Contender;
+use process::{Contender, Kind};
 
 fn main() -> ExitCode {
     let options = match options::parse(std::env::args().skip(1)) {
@@ -78,5 +81,5 @@ fn midge(options: &Options) -> io::Result<Contender> {
         ))
     })?;
     let command = vec![path.display().to_string(), "-c".into(), "{config}".into()];
-    Ok(Contender { name: "midge".into(), command })
+    Ok(Contender { name: "midge".into(), command, kind: Kind::MosquittoConf })
 }

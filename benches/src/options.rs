@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::process::Contender;
+use crate::scenario::{self, Scenario};
 use crate::wire::STAMP_BYTES;
 
 /// What `--help` prints.
@@ -34,44 +35,12 @@ Runs Midge and its peers in turn under the same load and compares them.
 Ends with 1 when a message was lost, came twice or out of order, or a broker could not be run.
 ";
 
-/// One kind of measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scenario {
-    FanOut,
-    FanIn,
-    Pairs,
-    /// Pairs at a fixed rate, for the latency.
-    Rate,
-    Idle,
-    /// QoS 1 to sessions that are stored, with persistence.
-    Durable,
-    /// Queued messages through an end and a new start.
-    Recovery,
-    Bridge,
-    /// Kafka goes and comes back.
-    Outage,
-}
-
-impl Scenario {
-    const ALL: [(&str, Self); 9] = [
-        ("fan-out", Self::FanOut),
-        ("fan-in", Self::FanIn),
-        ("pairs", Self::Pairs),
-        ("rate", Self::Rate),
-        ("idle", Self::Idle),
-        ("durable", Self::Durable),
-        ("recovery", Self::Recovery),
-        ("bridge", Self::Bridge),
-        ("outage", Self::Outage),
-    ];
-}
-
 /// A resolved command line.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Options {
     pub(crate) midge: Option<PathBuf>,
     pub(crate) peers: Vec<Contender>,
-    pub(crate) scenarios: Vec<Scenario>,
+    pub(crate) scenarios: Vec<&'static Scenario>,
     pub(crate) qos: Vec<u8>,
     pub(crate) rounds: usize,
     pub(crate) seconds: Duration,
@@ -92,7 +61,7 @@ impl Default for Options {
         Self {
             midge: None,
             peers: Vec::new(),
-            scenarios: Scenario::ALL.map(|(_, scenario)| scenario).to_vec(),
+            scenarios: scenario::ALL.iter().filter(|scenario| scenario.usual).collect(),
             qos: vec![0, 1],
             rounds: 3,
             seconds: Duration::from_secs(2),
@@ -124,7 +93,7 @@ pub(crate) fn parse(
         match flag.as_str() {
             "--midge" => options.midge = Some(value()?.into()),
             "--peer" => options.peers.push(Contender::parse(&value()?)?),
-            "--only" => options.scenarios = list(&flag, &value()?, scenario)?,
+            "--only" => options.scenarios = list(&flag, &value()?, chosen)?,
             "--qos" => options.qos = list(&flag, &value()?, qos)?,
             "--rounds" => options.rounds = number(&flag, &value()?, 1, 1_000)?,
             "--seconds" => options.seconds = seconds(&flag, &value()?)?,
@@ -164,11 +133,10 @@ fn list<T>(flag: &str, text: &str, one: fn(&str) -> Result<T, String>) -> Result
         .collect()
 }
 
-fn scenario(word: &str) -> Result<Scenario, String> {
-    let known = Scenario::ALL.iter().find(|(name, _)| *name == word).map(|(_, scenario)| *scenario);
-    known.ok_or_else(|| {
-        let names = Scenario::ALL.map(|(name, _)| name).join(", ");
-        format!("found `{word}`, expected some of {names}")
+fn chosen(word: &str) -> Result<&'static Scenario, String> {
+    scenario::named(word).ok_or_else(|| {
+        let names: Vec<&str> = scenario::ALL.iter().map(|scenario| scenario.name).collect();
+        format!("found `{word}`, expected some of {}", names.join(", "))
     })
 }
 
@@ -207,7 +175,7 @@ mod tests {
     fn no_argument_means_the_default_table_against_mosquitto() {
         let options = parsed("").unwrap().unwrap();
         assert_eq!(options.peers[0].command, ["mosquitto", "-c", "{config}"]);
-        assert_eq!(options.scenarios.len(), 9);
+        assert!(options.scenarios.len() >= 9);
         assert_eq!((options.qos, options.window, options.payload_bytes), (vec![0, 1], 16, 64));
     }
 
@@ -220,7 +188,7 @@ mod tests {
         let expected = Options {
             midge: Some("m".into()),
             peers: vec![Contender::parse("a=b{port}").unwrap()],
-            scenarios: vec![Scenario::Pairs, Scenario::Idle],
+            scenarios: ["pairs", "idle"].map(|name| scenario::named(name).unwrap()).into(),
             qos: vec![2],
             rounds: 5,
             seconds: Duration::from_millis(1_500),

@@ -91,7 +91,7 @@ fn start(midge: &Contender, topic: &Topic, directory: &Path) -> io::Result<Broke
     let program = midge.command.first().cloned().unwrap_or_default();
     let port = "MIDGE__LISTENERS__PLAIN__PORT={port}".to_owned();
     let command = vec!["env".into(), port, program, "-c".into(), file.display().to_string()];
-    Contender { name: midge.name.clone(), command }.start(directory, &[])
+    Contender { command, ..midge.clone() }.start(directory, &[])
 }
 
 fn midge_toml(topic: &Topic) -> String {

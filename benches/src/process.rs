@@ -3,19 +3,16 @@
 //!
 //! CPU time is utime + stime of the whole process, threads that have ended included.
 
-use std::fs::File;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::Child;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
-use crate::link;
+pub(crate) mod contender;
 
-/// How long a broker may take to accept its first client.
-const START: Duration = Duration::from_secs(20);
+pub(crate) use contender::{Contender, Kind};
 
 /// A running broker.
 pub(crate) struct Broker {
@@ -23,135 +20,6 @@ pub(crate) struct Broker {
     /// Where it listens, on loopback.
     pub(crate) port: u16,
     log: PathBuf,
-}
-
-/// How to start a broker: a name for the tables and a command with `{port}` and `{config}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Contender {
-    pub(crate) name: String,
-    pub(crate) command: Vec<String>,
-}
-
-impl Contender {
-    /// Reads `NAME=COMMAND`; words are split at blanks, single or double quotes keep them together.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let expected = "expected NAME=COMMAND with {port} or {config}";
-        let Some((name, command)) = text.split_once('=') else {
-            return Err(format!("found `{text}`, {expected}"));
-        };
-        let command = words(command)?;
-        let places =
-            command.iter().any(|word| word.contains("{port}") || word.contains("{config}"));
-        if name.is_empty() || command.is_empty() || !places {
-            return Err(format!("found `{text}`, {expected}"));
-        }
-        Ok(Self { name: name.to_owned(), command })
-    }
-
-    /// Starts it in `directory` and waits until it answers a CONNECT.
-    ///
-    /// `extra` is added to the command line, with its places filled as well.
-    pub(crate) fn start(&self, directory: &Path, extra: &[String]) -> io::Result<Broker> {
-        self.launch(directory, extra, None)
-    }
-
-    /// As `start`, with persistence; what an earlier one has kept is there unless `fresh`.
-    pub(crate) fn start_stored(&self, directory: &Path, fresh: bool) -> io::Result<Broker> {
-        let data = directory.join("data");
-        if fresh && data.exists() {
-            std::fs::remove_dir_all(&data)?;
-        }
-        std::fs::create_dir_all(&data)?;
-        self.launch(directory, &[], Some(&data))
-    }
-
-    fn launch(
-        &self,
-        directory: &Path,
-        extra: &[String],
-        data: Option<&Path>,
-    ) -> io::Result<Broker> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let config = directory.join("mosquitto.conf");
-        std::fs::write(&config, mosquitto_conf(port, data))?;
-        let log = directory.join("log");
-        let output = File::create(&log)?;
-        let config = config.display().to_string();
-        let mut words = self
-            .command
-            .iter()
-            .chain(extra)
-            .map(|word| word.replace("{port}", &port.to_string()).replace("{config}", &config));
-        let program = words.next().unwrap_or_default();
-        let child = Command::new(&program)
-            .args(words)
-            .current_dir(directory)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()
-            .map_err(|error| io::Error::other(format!("{program}: {error}")))?;
-        let mut broker = Broker { child, port, log };
-        let deadline = Instant::now() + START;
-        loop {
-            if let Some(status) = broker.child.try_wait()? {
-                return Err(broker.explain(&format!("{} ended at start: {status}", self.name)));
-            }
-            match link::open(port, "probe") {
-                Ok(_) => return Ok(broker),
-                Err(error) if Instant::now() > deadline => {
-                    return Err(broker.explain(&format!("{}: {error}", self.name)));
-                }
-                Err(_) => std::thread::sleep(Duration::from_millis(5)),
-            }
-        }
-    }
-}
-
-fn words(command: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for letter in command.chars() {
-        match quote {
-            Some(open) if open == letter => quote = None,
-            Some(_) => word.get_or_insert_default().push(letter),
-            None if letter == '\'' || letter == '"' => {
-                quote = Some(letter);
-                word.get_or_insert_default();
-            }
-            None if letter.is_whitespace() => words.extend(word.take()),
-            None => word.get_or_insert_default().push(letter),
-        }
-    }
-    if quote.is_some() {
-        return Err(format!("found an open quote in `{command}`"));
-    }
-    words.extend(word);
-    Ok(words)
-}
-
-/// One configuration for Midge and Mosquitto: no limit that could drop, no Nagle, and nothing stored
-/// unless there is a directory for it.
-fn mosquitto_conf(port: u16, data: Option<&Path>) -> String {
-    let persistence = data.map_or_else(
-        || "persistence false".to_owned(),
-        // Mosquitto puts the file's name right behind.
-        |data| format!("persistence true\npersistence_location {}/", data.display()),
-    );
-    format!(
-        "listener {port} 127.0.0.1\n\
-         allow_anonymous true\n\
-         set_tcp_nodelay true\n\
-         max_queued_messages 0\n\
-         max_queued_bytes 0\n\
-         max_inflight_messages 0\n\
-         {persistence}\n\
-         log_dest none\n\
-         log_type none\n\
-         connection_messages false\n\
-         user root\n"
-    )
 }
 
 impl Broker {
@@ -268,26 +136,5 @@ mod tests {
         let text = "wchar: 9\nwrite_bytes: 8192\ncancelled_write_bytes: 1\n";
         assert_eq!(written(text), Some(8_192));
         assert_eq!(written("wchar: 9\n"), None);
-    }
-
-    #[test]
-    fn peer_commands_are_split_as_a_shell_would() {
-        let peer = Contender::parse("flash=flashmq --config-file {config} 'a b' \"\"").unwrap();
-        assert_eq!(peer.name, "flash");
-        assert_eq!(peer.command, ["flashmq", "--config-file", "{config}", "a b", ""]);
-        for wrong in ["flashmq", "=x {port}", "x=", "x=y", "x='y {port}"] {
-            assert!(Contender::parse(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn configuration_lifts_every_limit_that_could_drop() {
-        let text = mosquitto_conf(1_884, None);
-        for line in ["listener 1884 127.0.0.1", "max_queued_messages 0", "set_tcp_nodelay true"] {
-            assert!(text.lines().any(|found| found == line), "{line}");
-        }
-        assert!(text.contains("\npersistence false\n"));
-        let stored = mosquitto_conf(1_884, Some(Path::new("/d")));
-        assert!(stored.contains("\npersistence true\npersistence_location /d/\n"));
     }
 }

@@ -8,13 +8,14 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::compare::{names, rounds};
 use crate::drain::Session;
 use crate::durable::PAYLOAD;
 use crate::load::{self, Timing};
 use crate::options::Options;
 use crate::process::Contender;
 use crate::publish::Plan;
+use crate::report::{Report, Run, Table};
+use crate::scenario::{Bench, names, rounds};
 use crate::window::Faults;
 
 /// Sessions, and publishers, one to each.
@@ -39,40 +40,51 @@ impl End {
 }
 
 /// What a start after that showed.
-pub(crate) struct Recovered {
-    pub(crate) seconds: f64,
+struct Recovered {
+    seconds: f64,
     /// Resident memory at the first CONNACK.
-    pub(crate) resident_bytes: u64,
+    resident_bytes: u64,
     /// Acknowledged messages, and those of them that came to their session after the start.
-    pub(crate) acknowledged: u64,
-    pub(crate) kept: u64,
+    acknowledged: u64,
+    kept: u64,
     /// Beside the loss, which some brokers do not promise to avoid.
-    pub(crate) faults: Faults,
-}
-
-/// All runs of one broker that ended in one way.
-pub(crate) struct Recovery {
-    pub(crate) end: &'static str,
-    pub(crate) broker: String,
-    pub(crate) runs: Vec<Result<Recovered, String>>,
+    faults: Faults,
 }
 
 /// Every broker through both ends, once.
-pub(crate) fn run(options: &Options, contenders: &[&Contender], directory: &Path) -> Vec<Recovery> {
-    let mut all = Vec::new();
+pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
+    let mut table = Table::new("recovery")
+        .median("acknowledged", "acknowledged", 0)
+        .median("kept", "kept", 0)
+        .median("seconds_to_start", "seconds to start", 2)
+        .median("resident_megabytes", "RSS MB then", 0);
+    let contenders = bench.configured();
     for end in [End::Killed, End::InOrder] {
-        let runs = rounds(1, &names(contenders), |place| {
-            let run = one(options, contenders[place], end, directory);
-            if let Ok(Recovered { seconds, kept, .. }) = &run {
-                let (name, end) = (&contenders[place].name, end.name());
-                eprintln!("recovery, {name} after {end}: {seconds:.2} s, {kept} kept");
-            }
-            run
+        let load = format!("recovery, {}", end.name());
+        let runs = rounds(1, &names(&contenders), |place| {
+            let recovered = one(bench.options, contenders[place], end, bench.directory)?;
+            let Recovered { seconds, kept, .. } = &recovered;
+            eprintln!("{load}, {}: {seconds:.2} s, {kept} kept", contenders[place].name);
+            // Only one of them promises that an acknowledged message stays.
+            Ok(recovered.judged(std::ptr::eq(contenders[place], bench.midge)))
         });
-        let named = |(broker, runs)| Recovery { end: end.name(), broker, runs };
-        all.extend(runs.into_iter().map(named));
+        table.add(&load, runs);
     }
-    all
+    report.add(table);
+    Ok(())
+}
+
+impl Recovered {
+    /// Its figures; what was not kept is a fault of a broker that promised to keep it.
+    fn judged(mut self, promised: bool) -> Run {
+        let (acknowledged, kept) = (self.acknowledged as f64, self.kept as f64);
+        let megabytes = self.resident_bytes as f64 / 1e6;
+        if promised {
+            self.faults.lost += self.acknowledged.saturating_sub(self.kept);
+        }
+        let values = [acknowledged, kept, self.seconds, megabytes];
+        Run { values: values.into(), messages: self.acknowledged, faults: self.faults }
+    }
 }
 
 fn one(
@@ -114,4 +126,24 @@ fn one(
     let acknowledged = sent.iter().sum();
     kept -= std::mem::take(&mut faults.lost);
     Ok(Recovered { seconds, resident_bytes, acknowledged, kept, faults })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_kept_is_a_fault_of_the_broker_that_promised_it() {
+        let recovered = || Recovered {
+            seconds: 1.5,
+            resident_bytes: 2_000_000,
+            acknowledged: 9,
+            kept: 8,
+            faults: Faults::default(),
+        };
+        let other = recovered().judged(false);
+        assert_eq!(other.values, [9.0, 8.0, 1.5, 2.0]);
+        assert!(other.faults.is_clean());
+        assert_eq!(recovered().judged(true).faults.lost, 1);
+    }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::audit::Audit;
 use super::publish::Published;
 use super::{Phase, RATE};
-use crate::report::{table, told};
+use crate::report::{aligned, told};
 use crate::window::Faults;
 
 /// A backlog has to go at this many times the rate at which messages come.
@@ -187,7 +187,7 @@ impl Outcome {
             "cores",
         ];
         let rows: Vec<Vec<String>> = self.phases.iter().map(Figures::row).collect();
-        let mut out = table(&head.map(str::to_owned), &rows, 1);
+        let mut out = aligned(&head.map(str::to_owned), &rows, 1);
         let resident = self.phases.iter().map(|phase| phase.resident_bytes).max().unwrap_or(0);
         out += &format!(
             "\noutage: Kafka killed, started again after {} s; {RATE:.0} messages/s throughout\n\
