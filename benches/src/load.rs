@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use crate::histogram::Histogram;
 use crate::link;
 use crate::process::{self, Broker, Contender};
-use crate::publish::{self, Plan};
+use crate::publish::{self, Plan, Source};
 use crate::shared::Shared;
-use crate::subscribe::{self, Hears};
+use crate::subscribe::{self, Hears, Member};
 use crate::window::Faults;
 
 /// A run that delivers nothing for this long when counting messages is given up.
@@ -92,6 +92,8 @@ pub(crate) struct Figures {
     pub(crate) loads: [f64; 3],
     /// Bytes a message that the broker sent to the disk.
     pub(crate) written: f64,
+    /// Resident memory of the broker at the end of the interval.
+    pub(crate) resident_bytes: u64,
     pub(crate) faults: Faults,
 }
 
@@ -100,6 +102,7 @@ struct Snapshot {
     at: Instant,
     units: u64,
     written: u64,
+    resident: u64,
     cpu: [Duration; 3],
 }
 
@@ -134,9 +137,20 @@ pub(crate) fn drive(
     plan: Plan,
     timing: Timing,
 ) -> io::Result<(Figures, Vec<u64>)> {
-    let publishers = (0..publishers)
-        .map(|index| link::open(broker.port, &format!("publisher-{index}")))
-        .collect::<io::Result<Vec<_>>>()?;
+    let open = |index| link::open(broker.port, &format!("publisher-{index}")).map(Source::from);
+    let publishers = (0..publishers).map(open).collect::<io::Result<_>>()?;
+    let subscribers = subscribers.into_iter().map(Member::from).collect();
+    drive_clients(broker, publishers, subscribers, plan, timing)
+}
+
+/// As `drive`, with publishers that are connected already and subscribers that may share.
+pub(crate) fn drive_clients(
+    broker: &Broker,
+    publishers: Vec<Source>,
+    subscribers: Vec<Member>,
+    plan: Plan,
+    timing: Timing,
+) -> io::Result<(Figures, Vec<u64>)> {
     let shared = &Shared::new(publishers.len())?;
     let heard = !subscribers.is_empty();
     std::thread::scope(|scope| {
@@ -219,7 +233,8 @@ impl Snapshot {
         };
         let cpu = [broker.cpu()?, thread(0), thread(1)];
         let written = broker.written_bytes()?;
-        Ok(Self { at: Instant::now(), units: units(), written, cpu })
+        let resident = broker.resident_bytes()?;
+        Ok(Self { at: Instant::now(), units: units(), written, resident, cpu })
     }
 }
 
@@ -238,6 +253,7 @@ fn figures([before, after]: &[Snapshot; 2], latency: Option<(&Histogram, f64)>) 
         latency_millis: latency
             .map(|(found, highest)| [0.5, 0.99, highest].map(|share| millis(found, share))),
         written: (after.written - before.written) as f64 / units as f64,
+        resident_bytes: after.resident,
         loads: [0, 1, 2].map(|place| spent(place) / seconds),
         faults: Faults::default(),
     }
@@ -262,13 +278,13 @@ mod tests {
     fn figures_are_differences_over_the_interval() {
         let at = Instant::now();
         let millis = |list: [u64; 3]| list.map(Duration::from_millis);
-        let before = Snapshot { at, units: 1_000, written: 50, cpu: millis([100, 10, 20]) };
-        let at = at + Duration::from_secs(2);
-        let after =
-            Snapshot { at, units: 401_000, written: 800_050, cpu: millis([2_100, 1_010, 520]) };
+        let cpu = millis([100, 10, 20]);
+        let before = Snapshot { at, units: 1_000, written: 50, resident: 7, cpu };
+        let (at, cpu) = (at + Duration::from_secs(2), millis([2_100, 1_010, 520]));
+        let after = Snapshot { at, units: 401_000, written: 800_050, resident: 9, cpu };
         let found = figures(&[before, after], None);
         assert_eq!((found.deliveries, found.per_second), (400_000, 200_000.0));
-        assert_eq!(found.written, 2.0);
+        assert_eq!((found.written, found.resident_bytes), (2.0, 9));
         assert!((found.cpu_micros - 5.0).abs() < 1e-9);
         assert_eq!(found.loads, [1.0, 0.5, 0.25]);
     }

@@ -3,9 +3,8 @@
 //! A publisher has at most W messages that a subscriber lacks and at most W that the broker has
 //! not acknowledged.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use crate::histogram::Histogram;
 use crate::link::{Link, PATIENCE, READ_BYTES};
 use crate::shared::Shared;
+use crate::stream::Stream;
 use crate::window::Faults;
 use crate::wire::{self, Frame, Malformed, Stamp, Template};
 
@@ -35,6 +35,35 @@ pub(crate) struct Plan {
     pub(crate) subscribed: bool,
     /// Whether to measure how long acknowledgements take.
     pub(crate) timed: bool,
+}
+
+/// A publisher's connection, and its topics when it is not `bench/` and its number.
+pub(crate) struct Source {
+    pub(crate) stream: Stream,
+    pub(crate) topics: Option<Topics>,
+}
+
+/// A pattern with a number in it, and the first number and how many there are.
+pub(crate) struct Topics {
+    pub(crate) pattern: String,
+    pub(crate) numbers: (u64, u64),
+}
+
+impl<S: Into<Stream>> From<S> for Source {
+    fn from(stream: S) -> Self {
+        Self { stream: stream.into(), topics: None }
+    }
+}
+
+impl Source {
+    fn template(&self, index: usize, plan: &Plan) -> Template {
+        match &self.topics {
+            None => Template::new(&format!("bench/{index}"), plan.qos, plan.payload_bytes),
+            Some(Topics { pattern, numbers }) => {
+                Template::numbered(pattern, *numbers, plan.qos, plan.payload_bytes)
+            }
+        }
+    }
 }
 
 /// What the publishers had done at the end.
@@ -66,22 +95,23 @@ struct Publisher {
 }
 
 /// Publishes until told to stop and everything is delivered and acknowledged, or nothing moves.
-pub(crate) fn run(shared: &Shared, plan: Plan, streams: Vec<TcpStream>) -> io::Result<Published> {
+pub(crate) fn run(shared: &Shared, plan: Plan, sources: Vec<Source>) -> io::Result<Published> {
     shared.enrol(0);
     let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&poll, &shared.wake, EventData::new_u64(WAKE), EventFlags::IN)?;
-    let mut publishers = Vec::with_capacity(streams.len());
-    for (index, stream) in streams.into_iter().enumerate() {
+    let mut publishers = Vec::with_capacity(sources.len());
+    for (index, source) in sources.into_iter().enumerate() {
         publishers.push(Publisher {
-            link: Link::new(stream, &poll, index as u64)?,
-            template: Template::new(&format!("bench/{index}"), plan.qos, plan.payload_bytes),
+            template: source.template(index, &plan),
+            link: Link::new(source.stream, &poll, index as u64)?,
             sent: 0,
             unacknowledged: VecDeque::with_capacity(plan.window),
             ended: Vec::with_capacity(plan.window),
         });
     }
     let (acknowledged, faults) = (Histogram::new(), Faults::default());
-    let mut group = Group { shared, plan, poll, publishers, acknowledged, faults };
+    let (turns, late) = (0, BTreeSet::new());
+    let mut group = Group { shared, plan, poll, publishers, turns, late, acknowledged, faults };
     if let Err(error) = group.drive() {
         group.faults.violation(format!("publisher: {error}"));
         shared.failed.store(true, Ordering::SeqCst);
@@ -100,6 +130,10 @@ struct Group<'a> {
     plan: Plan,
     poll: OwnedFd,
     publishers: Vec<Publisher>,
+    /// At a rate: so many messages had become due when it was looked last.
+    turns: u64,
+    /// At a rate: publishers that have more due than they could send.
+    late: BTreeSet<usize>,
     acknowledged: Histogram,
     faults: Faults,
 }
@@ -155,40 +189,64 @@ impl Group<'_> {
             return Ok(false);
         }
         let now = self.shared.now_nanos();
-        let count = self.publishers.len() as u64;
         let mut sent = false;
-        for (index, publisher) in self.publishers.iter_mut().enumerate() {
-            if publisher.link.is_blocked() {
-                continue;
+        let Some(rate) = self.plan.rate else {
+            for index in 0..self.publishers.len() {
+                sent |= self.refill_one(index, now, u64::MAX, frames)?;
             }
-            let mut limit = publisher.window_end(self.shared, &self.plan, index);
-            if let Some(rate) = self.plan.rate {
-                limit = limit.min(due(rate, now, index as u64, count));
+            return Ok(sent);
+        };
+        // Those whose turn has come since the last look, which of ten thousand are few, and those
+        // that could not send all they had to.
+        let count = self.publishers.len() as u64;
+        let total = due_in_all(rate, now);
+        let fresh = (self.turns.max(total.saturating_sub(count))..total).map(|turn| turn % count);
+        self.turns = total;
+        let mut indices = std::mem::take(&mut self.late);
+        indices.extend(fresh.map(|index| index as usize));
+        for index in indices {
+            let due = due(total, index as u64, count);
+            sent |= self.refill_one(index, now, due, frames)?;
+            if self.publishers[index].sent < due {
+                self.late.insert(index);
             }
-            if publisher.sent >= limit {
-                continue;
-            }
-            frames.clear();
-            for sequence in publisher.sent..limit {
-                let sent_nanos = match self.plan.rate {
-                    // The time it should have gone: a broker that holds up the sender is not
-                    // excused from the wait it caused.
-                    Some(rate) => due_at(rate, sequence, index as u64, count),
-                    None => now,
-                };
-                let packet_id = wire::packet_id(sequence);
-                let stamp = Stamp { publisher: index as u32, sequence, sent_nanos };
-                publisher.template.append(frames, packet_id, stamp);
-                if self.plan.qos > 0 {
-                    let underway = Underway { packet_id, released: false, sent_nanos };
-                    publisher.unacknowledged.push_back(underway);
-                }
-            }
-            publisher.sent = limit;
-            publisher.link.send(&self.poll, frames)?;
-            sent = true;
         }
         Ok(sent)
+    }
+
+    /// Opens one publisher's window as far as it goes and messages are due; one write.
+    fn refill_one(
+        &mut self,
+        index: usize,
+        now: u64,
+        due: u64,
+        frames: &mut Vec<u8>,
+    ) -> io::Result<bool> {
+        let count = self.publishers.len() as u64;
+        let publisher = &mut self.publishers[index];
+        let limit = publisher.window_end(self.shared, &self.plan, index).min(due);
+        if publisher.link.is_blocked() || publisher.sent >= limit {
+            return Ok(false);
+        }
+        frames.clear();
+        for sequence in publisher.sent..limit {
+            let sent_nanos = match self.plan.rate {
+                // The time it should have gone: a broker that holds up the sender is not excused
+                // from the wait it caused.
+                Some(rate) => due_at(rate, sequence, index as u64, count),
+                None => now,
+            };
+            let packet_id = wire::packet_id(sequence);
+            let stamp = Stamp { publisher: index as u32, sequence, sent_nanos };
+            publisher.template.append(frames, packet_id, stamp);
+            if self.plan.qos > 0 {
+                let underway = Underway { packet_id, released: false, sent_nanos };
+                publisher.unacknowledged.push_back(underway);
+            }
+        }
+        publisher.sent = limit;
+        publisher.link.send(&self.poll, frames)?;
+        Ok(true)
     }
 
     fn is_done(&self) -> bool {
@@ -299,9 +357,13 @@ fn due_at(rate: f64, sequence: u64, publisher: u64, publishers: u64) -> u64 {
     ((sequence * publishers + publisher) as f64 / rate * 1e9) as u64
 }
 
-/// How many messages of one publisher are due by `now`.
-fn due(rate: f64, now_nanos: u64, publisher: u64, publishers: u64) -> u64 {
-    let total = (now_nanos as f64 * 1e-9 * rate) as u64 + 1;
+/// How many messages of all publishers are due by `now`.
+fn due_in_all(rate: f64, now_nanos: u64) -> u64 {
+    (now_nanos as f64 * 1e-9 * rate) as u64 + 1
+}
+
+/// How many of so many messages are one publisher's.
+fn due(total: u64, publisher: u64, publishers: u64) -> u64 {
     total.saturating_sub(publisher).div_ceil(publishers)
 }
 
@@ -326,7 +388,10 @@ mod tests {
     #[test]
     fn messages_become_due_evenly_and_in_turn() {
         // Ten a second over four publishers: one every 100 ms, round and round.
-        let counts = |millis: u64| [0, 1, 2, 3].map(|p| due(10.0, millis * 1_000_000, p, 4));
+        let counts = |millis: u64| {
+            let total = due_in_all(10.0, millis * 1_000_000);
+            [0, 1, 2, 3].map(|publisher| due(total, publisher, 4))
+        };
         assert_eq!(counts(0), [1, 0, 0, 0]);
         assert_eq!(counts(50), [1, 0, 0, 0]);
         assert_eq!(counts(150), [1, 1, 0, 0]);

@@ -4,9 +4,8 @@
 //! asks for a PINGRESP, behind which no delivery can hide. At QoS 2 a window opens with the PUBREL:
 //! otherwise handshakes would pile up in a broker that is slower with them than with messages.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -17,6 +16,7 @@ use crate::histogram::Histogram;
 use crate::link::{Link, PATIENCE, READ_BYTES};
 use crate::publish::{GLANCE, interrupted};
 use crate::shared::Shared;
+use crate::stream::Stream;
 use crate::window::{Arrival, Expected, Faults, Progress};
 use crate::wire::{self, Frame, Malformed, Stamp};
 
@@ -27,9 +27,30 @@ pub(crate) struct Hears {
     pub(crate) count: usize,
 }
 
+/// A subscriber's connection, what it hears, and with whom it shares that.
+pub(crate) struct Member {
+    pub(crate) stream: Stream,
+    pub(crate) hears: Hears,
+    /// Members of one group hear the same publishers, and each message comes to one of them.
+    pub(crate) group: Option<usize>,
+}
+
+impl<S: Into<Stream>> From<(S, Hears)> for Member {
+    fn from((stream, hears): (S, Hears)) -> Self {
+        Self { stream: stream.into(), hears, group: None }
+    }
+}
+
+/// A subscriber, or a group of them: who has to have each message once.
+struct Audience {
+    hears: Hears,
+    expected: Vec<Expected>,
+    is_group: bool,
+}
+
 /// What the subscribers had at the end.
 pub(crate) struct Received {
-    subscribers: Vec<(Hears, Vec<Expected>)>,
+    audiences: Vec<Audience>,
     pub(crate) latency: Histogram,
     pub(crate) faults: Faults,
 }
@@ -37,9 +58,9 @@ pub(crate) struct Received {
 impl Received {
     /// Deliveries that are missing of what was sent.
     pub(crate) fn lost(&self, sent: &[u64]) -> u64 {
-        self.subscribers
+        self.audiences
             .iter()
-            .flat_map(|(hears, expected)| expected.iter().zip(&sent[hears.first..]))
+            .flat_map(|audience| audience.expected.iter().zip(&sent[audience.hears.first..]))
             .map(|(expected, sent)| expected.lost(*sent))
             .sum()
     }
@@ -47,8 +68,10 @@ impl Received {
 
 struct Subscriber {
     link: Link,
-    hears: Hears,
-    expected: Vec<Expected>,
+    audience: usize,
+    /// Of each publisher, the number behind the highest that came here: what one member of a group
+    /// has is in order, though the group as a whole need not be.
+    behind: Vec<u64>,
     /// QoS 2: packet ids without a PUBREL, and the first receipt each stands for.
     unreleased: VecDeque<(u16, Option<Receipt>)>,
     ponged: bool,
@@ -76,20 +99,27 @@ pub(crate) fn run(
     shared: &Shared,
     qos: u8,
     window: usize,
-    streams: Vec<(TcpStream, Hears)>,
+    members: Vec<Member>,
 ) -> io::Result<Received> {
     shared.enrol(1);
     let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    let mut subscribers = Vec::with_capacity(streams.len());
+    let mut subscribers = Vec::with_capacity(members.len());
+    let mut audiences = Vec::new();
+    let mut groups = BTreeMap::new();
     let mut hearers = vec![0; shared.completed.len()];
-    for (index, (stream, hears)) in streams.into_iter().enumerate() {
-        hearers[hears.first..hears.first + hears.count].iter_mut().for_each(|count| *count += 1);
-        let link = Link::new(stream, &poll, index as u64)?;
-        let expected = (0..hears.count).map(|_| Expected::default()).collect();
+    for (index, Member { stream, hears, group }) in members.into_iter().enumerate() {
+        let known = group.and_then(|group| groups.get(&group).copied());
+        let audience = known.unwrap_or_else(|| {
+            hearers[hears.first..][..hears.count].iter_mut().for_each(|count| *count += 1);
+            let expected = (0..hears.count).map(|_| Expected::default()).collect();
+            audiences.push(Audience { hears, expected, is_group: group.is_some() });
+            audiences.len() - 1
+        });
+        groups.extend(group.map(|group| (group, audience)));
         subscribers.push(Subscriber {
-            link,
-            hears,
-            expected,
+            link: Link::new(stream, &poll, index as u64)?,
+            audience,
+            behind: vec![0; if group.is_some() { hears.count } else { 0 }],
             unreleased: VecDeque::new(),
             ponged: false,
         });
@@ -102,17 +132,21 @@ pub(crate) fn run(
         faults: Faults::default(),
         delivered: 0,
     };
-    if let Err(error) = drive(&poll, &mut subscribers, &mut tally) {
+    if let Err(error) = drive(&poll, &mut subscribers, &mut audiences, &mut tally) {
         tally.faults.violation(format!("subscriber: {error}"));
         shared.failed.store(true, Ordering::SeqCst);
         shared.wake_publishers()?;
     }
     tally.faults.unacknowledged = subscribers.iter().map(|s| s.unreleased.len() as u64).sum();
-    let subscribers = subscribers.into_iter().map(|s| (s.hears, s.expected)).collect();
-    Ok(Received { subscribers, latency: tally.latency, faults: tally.faults })
+    Ok(Received { audiences, latency: tally.latency, faults: tally.faults })
 }
 
-fn drive(poll: &OwnedFd, subscribers: &mut [Subscriber], tally: &mut Tally<'_>) -> io::Result<()> {
+fn drive(
+    poll: &OwnedFd,
+    subscribers: &mut [Subscriber],
+    audiences: &mut [Audience],
+    tally: &mut Tally<'_>,
+) -> io::Result<()> {
     let mut events = Vec::with_capacity(1_024);
     let mut scratch = vec![0; READ_BYTES];
     let mut replies = Vec::new();
@@ -126,7 +160,8 @@ fn drive(poll: &OwnedFd, subscribers: &mut [Subscriber], tally: &mut Tally<'_>) 
             if { event.flags }.contains(EventFlags::OUT) {
                 subscriber.link.flush(poll)?;
             }
-            subscriber.receive(poll, &mut scratch, &mut replies, tally)?;
+            let audience = &mut audiences[subscriber.audience];
+            subscriber.receive(poll, &mut scratch, &mut replies, audience, tally)?;
         }
         tally.shared.delivered.store(tally.delivered, Ordering::Release);
         tally.shared.wake_publishers()?;
@@ -153,9 +188,10 @@ impl Subscriber {
         poll: &OwnedFd,
         scratch: &mut [u8],
         replies: &mut Vec<u8>,
+        audience: &mut Audience,
         tally: &mut Tally<'_>,
     ) -> io::Result<()> {
-        let Self { link, hears, expected, unreleased, ponged } = self;
+        let Self { link, behind, unreleased, ponged, .. } = self;
         replies.clear();
         let mut now = None;
         link.receive(scratch, |frame| {
@@ -163,7 +199,7 @@ impl Subscriber {
                 first if first & 0xf0 == 0x30 => {
                     // One look at the clock a read: what came together was seen together.
                     let now = *now.get_or_insert_with(|| tally.shared.now_nanos());
-                    let (packet_id, receipt) = tally.publish(frame, *hears, expected, now)?;
+                    let (packet_id, receipt) = tally.publish(frame, audience, behind, now)?;
                     match (tally.qos, receipt) {
                         (0, Some(receipt)) => tally.complete(receipt),
                         (1, receipt) => {
@@ -200,22 +236,28 @@ impl Tally<'_> {
     fn publish(
         &mut self,
         frame: &Frame<'_>,
-        hears: Hears,
-        expected: &mut [Expected],
+        audience: &mut Audience,
+        behind: &mut [u64],
         now: u64,
     ) -> Result<(u16, Option<Receipt>), Malformed> {
         let (packet_id, payload) = frame.publish(self.qos)?;
         let stamp = Stamp::read(payload)?;
         let publisher = stamp.publisher as usize;
-        let Some(expected) =
-            publisher.checked_sub(hears.first).and_then(|place| expected.get_mut(place))
-        else {
+        let place = publisher.checked_sub(audience.hears.first).unwrap_or(usize::MAX);
+        let Some(expected) = audience.expected.get_mut(place) else {
             return Err(Malformed("message is of a publisher that was not subscribed to"));
         };
         if !self.progress[publisher].admits(stamp.sequence) {
             return Err(Malformed("message has a number that was not sent yet"));
         }
-        let arrival = expected.arrive(stamp.sequence);
+        let mut arrival = expected.arrive(stamp.sequence);
+        if audience.is_group && arrival != Arrival::Duplicate {
+            // Another member may be ahead; only what came to this one must have been in order.
+            let behind = &mut behind[place];
+            let is_late = stamp.sequence < *behind;
+            *behind = (*behind).max(stamp.sequence + 1);
+            arrival = if is_late { Arrival::Late } else { Arrival::InOrder };
+        }
         self.faults.count(&arrival);
         if arrival == Arrival::Duplicate {
             return Ok((packet_id, None));
@@ -265,7 +307,7 @@ mod tests {
 
     fn publish(
         tally: &mut Tally<'_>,
-        expected: &mut [Expected],
+        audience: &mut Audience,
         publisher: u32,
         sequence: u64,
     ) -> Result<(u16, Option<Receipt>), Malformed> {
@@ -273,18 +315,24 @@ mod tests {
         let stamp = Stamp { publisher, sequence, sent_nanos: 0 };
         wire::Template::new("bench/0", tally.qos, 64).append(&mut bytes, 1, stamp);
         let frame = wire::next_frame(&mut bytes.as_slice())?.ok_or(Malformed("partial"))?;
-        tally.publish(&frame, Hears { first: 1, count: 1 }, expected, 0)
+        let mut behind = [0];
+        tally.publish(&frame, audience, &mut behind, 0)
+    }
+
+    fn audience() -> Audience {
+        let hears = Hears { first: 1, count: 1 };
+        Audience { hears, expected: vec![Expected::default()], is_group: false }
     }
 
     #[test]
     fn messages_of_strangers_and_of_the_future_are_refused() {
         let shared = Shared::new(2).unwrap();
         let mut tally = tally(&shared, 0);
-        let mut expected = [Expected::default()];
-        assert!(publish(&mut tally, &mut expected, 0, 0).is_err(), "publisher 0 is not heard");
-        assert!(publish(&mut tally, &mut expected, 2, 0).is_err(), "publisher 2 does not exist");
-        assert!(publish(&mut tally, &mut expected, 1, 4).is_err(), "the window ends before 4");
-        assert!(publish(&mut tally, &mut expected, 1, 3).unwrap().1.is_some());
+        let mut audience = audience();
+        assert!(publish(&mut tally, &mut audience, 0, 0).is_err(), "publisher 0 is not heard");
+        assert!(publish(&mut tally, &mut audience, 2, 0).is_err(), "publisher 2 does not exist");
+        assert!(publish(&mut tally, &mut audience, 1, 4).is_err(), "the window ends before 4");
+        assert!(publish(&mut tally, &mut audience, 1, 3).unwrap().1.is_some());
         assert_eq!(tally.delivered, 1);
     }
 
@@ -292,12 +340,37 @@ mod tests {
     fn second_copy_is_a_fault_and_opens_no_window() {
         let shared = Shared::new(2).unwrap();
         let mut tally = tally(&shared, 1);
-        let mut expected = [Expected::default()];
-        let receipt = publish(&mut tally, &mut expected, 1, 0).unwrap().1.unwrap();
+        let mut audience = audience();
+        let receipt = publish(&mut tally, &mut audience, 1, 0).unwrap().1.unwrap();
         tally.complete(receipt);
-        assert!(publish(&mut tally, &mut expected, 1, 0).unwrap().1.is_none());
+        assert!(publish(&mut tally, &mut audience, 1, 0).unwrap().1.is_none());
         assert_eq!((tally.delivered, tally.faults.duplicated), (1, 1));
         assert_eq!(shared.completed[1].load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn group_has_each_message_once_and_each_member_its_own_in_order() {
+        let shared = Shared::new(2).unwrap();
+        let mut tally = tally(&shared, 0);
+        let mut group = Audience { is_group: true, ..audience() };
+        let mut members = [[0], [0]];
+        for (member, sequence) in [(0, 1), (1, 0), (1, 2), (0, 3), (1, 3)] {
+            let stamp = Stamp { publisher: 1, sequence, sent_nanos: 0 };
+            let mut bytes = Vec::new();
+            wire::Template::new("bench/1", 0, 64).append(&mut bytes, 0, stamp);
+            let frame = wire::next_frame(&mut bytes.as_slice()).unwrap().unwrap();
+            tally.publish(&frame, &mut group, &mut members[member], 0).unwrap();
+        }
+        assert_eq!((tally.delivered, tally.faults.duplicated), (4, 1), "3 came to both");
+        assert_eq!(tally.faults.reordered, 0, "0 came after 1, but to another member");
+        assert_eq!(group.expected[0].lost(5), 1);
+        let mut late = Vec::new();
+        let stamp = Stamp { publisher: 1, sequence: 2, sent_nanos: 0 };
+        wire::Template::new("bench/1", 0, 64).append(&mut late, 0, stamp);
+        let mut group = Audience { is_group: true, ..audience() };
+        let frame = wire::next_frame(&mut late.as_slice()).unwrap().unwrap();
+        tally.publish(&frame, &mut group, &mut members[0], 0).unwrap();
+        assert_eq!(tally.faults.reordered, 1, "this member had 3 before");
     }
 
     #[test]

@@ -53,11 +53,22 @@ pub(crate) fn connect(client_id: &str, clean: bool) -> Vec<u8> {
     packet(0x10, &body)
 }
 
-/// A SUBSCRIBE to one filter.
-pub(crate) fn subscribe(packet_id: u16, filter: &str, qos: u8) -> Vec<u8> {
+/// A CONNECT for a clean session that shows who it is.
+pub(crate) fn connect_as(client_id: &str, user: &str, password: &str) -> Vec<u8> {
+    // User name, password and clean session.
+    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 0xc2];
+    body.extend_from_slice(&600u16.to_be_bytes());
+    [client_id, user, password].into_iter().for_each(|text| string(&mut body, text));
+    packet(0x10, &body)
+}
+
+/// A SUBSCRIBE to some filters.
+pub(crate) fn subscribe<S: AsRef<str>>(packet_id: u16, filters: &[S], qos: u8) -> Vec<u8> {
     let mut body = packet_id.to_be_bytes().to_vec();
-    string(&mut body, filter);
-    body.push(qos);
+    for filter in filters {
+        string(&mut body, filter.as_ref());
+        body.push(qos);
+    }
     packet(0x82, &body)
 }
 
@@ -136,7 +147,22 @@ pub(crate) struct Template {
     frame: Vec<u8>,
     packet_id_at: Option<usize>,
     stamp_at: usize,
+    numbers: Option<Numbers>,
 }
+
+/// The topics of one publisher that differ by a number alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Numbers {
+    /// Where its digits begin in the frame.
+    at: usize,
+    first: u64,
+    count: u64,
+}
+
+/// What stands for the number in a pattern of topics.
+pub(crate) const NUMBER: &str = "000000";
+/// Messages that follow each other go to topics so far apart; a prime, so that all get their turn.
+const STRIDE: u64 = 999_983;
 
 impl Template {
     /// Encodes the frame for one topic; `payload_bytes` has room for the stamp.
@@ -150,13 +176,35 @@ impl Template {
         body.resize(body.len() + payload_bytes, FILLER);
         let frame = packet(0x30 | qos << 1, &body);
         let stamp_at = frame.len() - payload_bytes;
-        Self { frame, packet_id_at: (qos > 0).then(|| stamp_at - 2), stamp_at }
+        Self { frame, packet_id_at: (qos > 0).then(|| stamp_at - 2), stamp_at, numbers: None }
+    }
+
+    /// As `new` for so many topics: `NUMBER` in the pattern becomes each number from `first` on.
+    pub(crate) fn numbered(
+        pattern: &str,
+        (first, count): (u64, u64),
+        qos: u8,
+        payload_bytes: usize,
+    ) -> Self {
+        assert!(count > 0 && first + count <= 1_000_000, "the numbers have six digits");
+        let mut template = Self::new(pattern, qos, payload_bytes);
+        let topic_at = template.stamp_at - pattern.len() - if qos > 0 { 2 } else { 0 };
+        let at = topic_at + pattern.find(NUMBER).expect("the pattern has a place for the number");
+        template.numbers = Some(Numbers { at, first, count });
+        template
     }
 
     /// Appends the frame of one message.
     pub(crate) fn append(&self, out: &mut Vec<u8>, packet_id: u16, stamp: Stamp) {
         let start = out.len();
         out.extend_from_slice(&self.frame);
+        if let Some(Numbers { at, first, count }) = self.numbers {
+            let mut number = first + (stamp.sequence * STRIDE) % count;
+            for digit in out[start + at..start + at + NUMBER.len()].iter_mut().rev() {
+                *digit = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        }
         if let Some(at) = self.packet_id_at {
             out[start + at..start + at + 2].copy_from_slice(&packet_id.to_be_bytes());
         }
@@ -238,7 +286,10 @@ mod tests {
     fn connect_and_subscribe_are_the_bytes_of_the_standard() {
         assert_eq!(connect("a", true), b"\x10\x0d\x00\x04MQTT\x04\x02\x02\x58\x00\x01a");
         assert_eq!(connect("a", false)[9], 0);
-        assert_eq!(subscribe(1, "b/#", 2), b"\x82\x08\x00\x01\x00\x03b/#\x02");
+        assert_eq!(subscribe(1, &["b/#"], 2), b"\x82\x08\x00\x01\x00\x03b/#\x02");
+        assert_eq!(subscribe(2, &["a", "b"], 0), b"\x82\x0a\0\x02\0\x01a\0\0\x01b\0");
+        let shown = b"\x10\x13\0\x04MQTT\x04\xc2\x02\x58\0\x01a\0\x01u\0\x01p";
+        assert_eq!(connect_as("a", "u", "p"), shown);
     }
 
     #[test]
@@ -253,6 +304,24 @@ mod tests {
             assert_eq!(id, if qos == 0 { 0 } else { 513 });
             assert_eq!(payload.len(), 200);
             assert_eq!(Stamp::read(payload), Ok(STAMP));
+        }
+    }
+
+    #[test]
+    fn numbered_publisher_takes_every_topic_in_its_turn() {
+        for qos in [0, 1] {
+            let template = Template::numbered("b/000000/v", (40, 10), qos, 64);
+            let mut topics = std::collections::BTreeSet::new();
+            for sequence in 0..10 {
+                let mut out = Vec::new();
+                template.append(&mut out, 1, Stamp { sequence, ..STAMP });
+                let mut rest = out.as_slice();
+                let frame = next_frame(&mut rest).unwrap().unwrap();
+                assert!(frame.publish(qos).is_ok());
+                topics.insert(String::from_utf8(frame.body[2..12].to_vec()).unwrap());
+            }
+            let expected = (40..50).map(|number| format!("b/{number:06}/v")).collect();
+            assert_eq!(topics, expected);
         }
     }
 
