@@ -38,6 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // From outside: the binary alone, and the codec to speak to it.
     ("midge-tests", &["midge-codec"]),
     ("midge-bench", &[]),
+    ("midge-guard", &[]),
 ];
 
 /// Crates that do no IO: what must not be among their dependencies.
