@@ -10,7 +10,9 @@
 
 pub mod connect;
 mod headers;
+pub mod java;
 mod kafka_topic;
+pub mod kcql;
 mod refusal;
 mod sink;
 mod source;
