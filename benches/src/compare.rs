@@ -1,6 +1,6 @@
 //! One invocation: every scenario in turn, and what there is to know about machine and brokers.
 //!
-//! A broker whose version cannot be asked for could not be measured either, so that ends it.
+//! A peer that cannot be started is left out and named; without Midge there is nothing to compare.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -10,16 +10,26 @@ use crate::options::Options;
 use crate::process::Contender;
 use crate::report::Report;
 use crate::scenario::Bench;
-use crate::{link, wire};
+use crate::{link, peers, wire};
 
 /// Runs everything that was asked for, Midge first in every comparison.
 pub(crate) fn run(options: &Options, midge: &Contender, directory: &Path) -> io::Result<Report> {
-    let bench = Bench { options, midge, peers: &options.peers, directory };
-    let mut report = Report { circumstances: circumstances(options), ..Report::default() };
-    for contender in bench.brokers() {
-        let version = version(contender, directory)?;
-        report.versions.push((contender.name.clone(), version));
-    }
+    let (mut peers, skipped) = peers::find(&options.known);
+    peers.extend(options.peers.iter().cloned());
+    let circumstances = circumstances(options);
+    let mut report = Report { circumstances, skipped, ..Report::default() };
+    report.versions.push((midge.name.clone(), version(midge, directory)?));
+    peers.retain(|peer| match version(peer, directory) {
+        Ok(version) => {
+            report.versions.push((peer.name.clone(), version));
+            true
+        }
+        Err(error) => {
+            report.skipped.push(error.to_string());
+            false
+        }
+    });
+    let bench = Bench { options, midge, peers: &peers, directory };
     for scenario in &options.scenarios {
         (scenario.run)(&bench, &mut report)?;
     }
@@ -40,22 +50,29 @@ fn circumstances(options: &Options) -> Vec<String> {
         Some(count) => format!("{count} deliveries"),
         None => format!("{} s", options.seconds.as_secs_f64()),
     };
-    let (rounds, payload, window) = (options.rounds, options.payload_bytes, options.window);
+    let (rounds, window) = (options.rounds, options.window);
     vec![
         format!("machine: {cores} cores, {model}, Linux {}", kernel.trim()),
-        format!("load: {rounds} rounds of {length}, {payload} bytes, window {window}"),
+        format!("load: {rounds} rounds of {length}, window {window}"),
     ]
 }
 
-/// What the broker says of itself under $SYS, which most of them do.
+/// What the broker says of itself under $SYS, which most of them do. That it started is enough to
+/// be compared with.
 fn version(contender: &Contender, directory: &Path) -> io::Result<String> {
     let broker = contender.start(directory, &[])?;
-    let mut stream = link::open(broker.port, "version")?;
-    link::subscribe(&mut stream, "$SYS/broker/version", 0)?;
-    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-    let mut buffer = [0; 1_024];
-    let count = stream.read(&mut buffer).unwrap_or(0);
-    Ok(announced(&buffer[..count]).unwrap_or_else(|| "no $SYS/broker/version".into()))
+    if !contender.speaks_mqtt() {
+        return Ok("the bare relay of this comparison".into());
+    }
+    let ask = || -> io::Result<Option<String>> {
+        let mut stream = link::open(broker.port, "version")?;
+        link::subscribe(&mut stream, "$SYS/broker/version", 0)?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        let mut buffer = [0; 1_024];
+        let count = stream.read(&mut buffer)?;
+        Ok(announced(&buffer[..count]))
+    };
+    Ok(ask().ok().flatten().unwrap_or_else(|| "no $SYS/broker/version".into()))
 }
 
 fn announced(mut bytes: &[u8]) -> Option<String> {

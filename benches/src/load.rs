@@ -10,12 +10,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::histogram::Histogram;
-use crate::link;
-use crate::process::{self, Broker, Contender};
+use crate::process::{self, Broker, Contender, Counters};
 use crate::publish::{self, Plan, Source};
 use crate::shared::Shared;
 use crate::subscribe::{self, Hears, Member};
 use crate::window::Faults;
+use crate::{link, relay};
 
 /// A run that delivers nothing for this long when counting messages is given up.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -85,6 +85,8 @@ pub(crate) struct Figures {
     pub(crate) per_second: f64,
     /// Broker CPU microseconds a delivered message.
     pub(crate) cpu_micros: f64,
+    /// Instructions of the broker a delivered message, in user mode, where the machine counts them.
+    pub(crate) instructions: Option<f64>,
     /// p50, p99 and p99.9 in milliseconds, when latency was measured; of acknowledgements p50, p99
     /// and the longest.
     pub(crate) latency_millis: Option<[f64; 3]>,
@@ -101,6 +103,7 @@ pub(crate) struct Figures {
 struct Snapshot {
     at: Instant,
     units: u64,
+    instructions: Option<u64>,
     written: u64,
     resident: u64,
     cpu: [Duration; 3],
@@ -115,7 +118,19 @@ pub(crate) fn run(
     directory: &Path,
 ) -> io::Result<Figures> {
     let broker = contender.start(directory, &[])?;
+    let measure = if contender.speaks_mqtt() { measure } else { measure_relay };
     measure(&broker, shape, plan, timing).map_err(|error| broker.explain(&error.to_string()))
+}
+
+/// The same bytes through the relay, which knows subscribers by the publishers they hear.
+fn measure_relay(relay: &Broker, shape: Shape, plan: Plan, timing: Timing) -> io::Result<Figures> {
+    let hear = |(_, hears): (String, Hears)| {
+        relay::hear(relay.port, hears).map(|stream| Member::from((stream, hears)))
+    };
+    let subscribers = shape.subscribers().into_iter().map(hear).collect::<io::Result<_>>()?;
+    let speak = |index| relay::speak(relay.port, index as u32).map(Source::from);
+    let publishers = (0..shape.publishers()).map(speak).collect::<io::Result<_>>()?;
+    drive_clients(relay, publishers, subscribers, plan, timing).map(|(figures, _)| figures)
 }
 
 fn measure(broker: &Broker, shape: Shape, plan: Plan, timing: Timing) -> io::Result<Figures> {
@@ -200,13 +215,15 @@ fn observe(
     // A bridge may need a while for its first record: the warm-up begins behind it.
     wait(shared, link::PATIENCE, &|| units() > 0);
     wait(shared, timing.warm_up, &|| false);
-    let before = Snapshot::take(broker, shared, units)?;
+    let counters = broker.counters();
+    let take = || Snapshot::take(broker, shared, counters.as_ref(), units);
+    let before = take()?;
     shared.measuring.store(true, Ordering::Relaxed);
     match timing.count {
         Some(count) => wait(shared, LONGEST, &|| units() >= before.units + count),
         None => wait(shared, timing.seconds, &|| false),
     }
-    let after = Snapshot::take(broker, shared, units)?;
+    let after = take()?;
     shared.measuring.store(false, Ordering::Relaxed);
     Ok([before, after])
 }
@@ -224,17 +241,25 @@ fn wait(shared: &Shared, limit: Duration, done: &dyn Fn() -> bool) {
 }
 
 impl Snapshot {
-    fn take(broker: &Broker, shared: &Shared, units: &dyn Fn() -> u64) -> io::Result<Self> {
+    fn take(
+        broker: &Broker,
+        shared: &Shared,
+        counters: Option<&Counters>,
+        units: &dyn Fn() -> u64,
+    ) -> io::Result<Self> {
         let thread = |place: usize| match shared.threads[place].load(Ordering::Acquire) {
             // Publishers alone: there is no subscribing thread.
             0 => Duration::ZERO,
             // A thread that gave up has no time to read; the run fails by its fault.
             id => process::thread_cpu(id).unwrap_or_default(),
         };
-        let cpu = [broker.cpu()?, thread(0), thread(1)];
+        // What is divided by each other is read together, what takes long behind it.
+        let (at, units, spent) = (Instant::now(), units(), broker.cpu()?);
+        let instructions = counters.and_then(Counters::read);
+        let cpu = [spent, thread(0), thread(1)];
         let written = broker.written_bytes()?;
         let resident = broker.resident_bytes()?;
-        Ok(Self { at: Instant::now(), units: units(), written, resident, cpu })
+        Ok(Self { at, units, instructions, written, resident, cpu })
     }
 }
 
@@ -250,6 +275,10 @@ fn figures([before, after]: &[Snapshot; 2], latency: Option<(&Histogram, f64)>) 
         deliveries: units,
         per_second: units as f64 / seconds,
         cpu_micros: spent(0) * 1e6 / units as f64,
+        instructions: after
+            .instructions
+            .zip(before.instructions)
+            .map(|(after, before)| after.saturating_sub(before) as f64 / units as f64),
         latency_millis: latency
             .map(|(found, highest)| [0.5, 0.99, highest].map(|share| millis(found, share))),
         written: (after.written - before.written) as f64 / units as f64,
@@ -279,12 +308,15 @@ mod tests {
         let at = Instant::now();
         let millis = |list: [u64; 3]| list.map(Duration::from_millis);
         let cpu = millis([100, 10, 20]);
-        let before = Snapshot { at, units: 1_000, written: 50, resident: 7, cpu };
+        let instructions = Some(9_000);
+        let before = Snapshot { at, units: 1_000, instructions, written: 50, resident: 7, cpu };
         let (at, cpu) = (at + Duration::from_secs(2), millis([2_100, 1_010, 520]));
-        let after = Snapshot { at, units: 401_000, written: 800_050, resident: 9, cpu };
+        let (units, instructions, written) = (401_000, Some(2_009_000), 800_050);
+        let after = Snapshot { at, units, instructions, written, resident: 9, cpu };
         let found = figures(&[before, after], None);
         assert_eq!((found.deliveries, found.per_second), (400_000, 200_000.0));
         assert_eq!((found.written, found.resident_bytes), (2.0, 9));
+        assert_eq!(found.instructions, Some(5.0));
         assert!((found.cpu_micros - 5.0).abs() < 1e-9);
         assert_eq!(found.loads, [1.0, 0.5, 0.25]);
     }

@@ -19,9 +19,11 @@ mod load;
 mod loads;
 mod options;
 mod outage;
+mod peers;
 mod process;
 mod publish;
 mod recovery;
+mod relay;
 mod report;
 mod scenario;
 mod shared;
@@ -32,6 +34,7 @@ mod wire;
 
 use options::Options;
 use process::{Contender, Kind};
+use report::Report;
 
 fn main() -> ExitCode {
     let options = match options::parse(std::env::args().skip(1)) {
@@ -56,16 +59,35 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> io::Result<bool> {
-    let midge = midge(options)?;
-    let directory = tempfile::Builder::new().prefix("midge-bench-").tempdir()?;
-    let report = compare::run(options, &midge, directory.path())?;
+    let report = if options.from.is_empty() {
+        let midge = midge(options)?;
+        let directory = tempfile::Builder::new().prefix("midge-bench-").tempdir()?;
+        compare::run(options, &midge, directory.path())?
+    } else {
+        earlier(&options.from)?
+    };
     print!("{}", report.markdown());
     if let Some(path) = &options.json {
         let command: Vec<String> = std::env::args().collect();
         std::fs::write(path, format!("{:#}\n", report.json(&command)))
             .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
     }
+    if let Some(document) = &options.into {
+        report.write_into(document)?;
+    }
     Ok(report.is_clean())
+}
+
+/// What other invocations have measured, the last one of a load.
+fn earlier(files: &[PathBuf]) -> io::Result<Report> {
+    let mut all = Report::default();
+    for file in files {
+        let told = |error: String| io::Error::other(format!("{}: {error}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|error| told(error.to_string()))?;
+        let json = text.parse().map_err(|error: serde_json::Error| told(error.to_string()))?;
+        all.merge(Report::from_json(&json).map_err(told)?);
+    }
+    Ok(all)
 }
 
 /// The binary named, or the one built beside this one.

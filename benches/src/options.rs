@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::peers;
 use crate::process::Contender;
 use crate::scenario::{self, Scenario};
 use crate::wire::STAMP_BYTES;
@@ -14,22 +15,26 @@ pub(crate) const HELP: &str = "\
 Runs Midge and its peers in turn under the same load and compares them.
 
   --midge PATH          the midge binary [beside this one]
-  --peer NAME=COMMAND   a broker to compare with, {port} and {config} are filled in; repeatable
-                        [mosquitto=mosquitto -c {config}]
+  --peers LIST          of relay,mosquitto,rumqttd,mochi, or none [all]
+  --peer NAME=COMMAND   one more to compare with, {port} and {config} are filled in; repeatable
   --only LIST           of fan-out,fan-in,pairs,rate,idle,durable,recovery,bridge,outage [all]
   --qos LIST            of 0,1,2 [0,1]
-  --rounds N            fresh runs of each broker; medians are shown [3]
+  --rounds N            fresh runs of each broker; medians are shown [5]
   --seconds N           measured time of a run; in `outage`, how long Kafka is away [2]
   --count N             measure until N deliveries instead
   --warm-up N           seconds of load before that [0.5]
   --window N            undelivered messages a publisher may have [16]
-  --payload N           bytes of a message, at least 20 [64]
-  --rate N              deliveries a second in `rate`, and in `durable` where it says so [20000]
+  --payload LIST        bytes of a message, at least 20; a row for each [64]
+  --rate LIST           deliveries a second where they are fixed; a row for each
+                        [20000,40000,100000]
   --connections N       clients in `idle` [10000]
   --queued N            messages of 256 bytes queued in `recovery` [1000000]
   --kafka ADDRESS       bootstrap address of a real Kafka, for `bridge`
   --kafka-script PATH   starts and stops a Kafka of its own, as tests/kafka/kafka does, for `outage`
   --json FILE           writes every run there as well
+  --from FILE           reads what an earlier --json wrote instead of measuring; repeatable, loads
+                        of a later one take the place of an earlier one's
+  --into FILE           writes tables there, between its marks, and charts beside it
   --help
 
 Ends with 1 when a message was lost, came twice or out of order, or a broker could not be run.
@@ -39,6 +44,8 @@ Ends with 1 when a message was lost, came twice or out of order, or a broker cou
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Options {
     pub(crate) midge: Option<PathBuf>,
+    /// Peers known by name that are wanted, and those that were told in full.
+    pub(crate) known: Vec<String>,
     pub(crate) peers: Vec<Contender>,
     pub(crate) scenarios: Vec<&'static Scenario>,
     pub(crate) qos: Vec<u8>,
@@ -47,34 +54,45 @@ pub(crate) struct Options {
     pub(crate) count: Option<u64>,
     pub(crate) warm_up: Duration,
     pub(crate) window: usize,
+    pub(crate) payloads: Vec<usize>,
+    /// The first of them, for what is measured with one size.
     pub(crate) payload_bytes: usize,
+    pub(crate) rates: Vec<f64>,
+    /// The first of them, likewise.
     pub(crate) rate: f64,
     pub(crate) connections: u64,
     pub(crate) queued: u64,
     pub(crate) kafka: Option<String>,
     pub(crate) kafka_script: Option<PathBuf>,
     pub(crate) json: Option<PathBuf>,
+    pub(crate) from: Vec<PathBuf>,
+    pub(crate) into: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             midge: None,
+            known: peers::names().into_iter().map(str::to_owned).collect(),
             peers: Vec::new(),
             scenarios: scenario::ALL.iter().filter(|scenario| scenario.usual).collect(),
             qos: vec![0, 1],
-            rounds: 3,
+            rounds: 5,
             seconds: Duration::from_secs(2),
             count: None,
             warm_up: Duration::from_millis(500),
             window: 16,
+            payloads: vec![64],
             payload_bytes: 64,
+            rates: vec![20_000.0, 40_000.0, 100_000.0],
             rate: 20_000.0,
             connections: 10_000,
             queued: 1_000_000,
             kafka: None,
             kafka_script: None,
             json: None,
+            from: Vec::new(),
+            into: None,
         }
     }
 }
@@ -92,6 +110,7 @@ pub(crate) fn parse(
         let mut value = || arguments.next().ok_or_else(|| format!("{flag}: expected a value"));
         match flag.as_str() {
             "--midge" => options.midge = Some(value()?.into()),
+            "--peers" => options.known = known(&flag, &value()?)?,
             "--peer" => options.peers.push(Contender::parse(&value()?)?),
             "--only" => options.scenarios = list(&flag, &value()?, chosen)?,
             "--qos" => options.qos = list(&flag, &value()?, qos)?,
@@ -101,33 +120,53 @@ pub(crate) fn parse(
             "--warm-up" => options.warm_up = seconds(&flag, &value()?)?,
             // Packet ids of one publisher must not meet themselves.
             "--window" => options.window = number(&flag, &value()?, 1, 32_767)?,
-            "--payload" => options.payload_bytes = number(&flag, &value()?, STAMP_BYTES, 1 << 20)?,
-            "--rate" => options.rate = number(&flag, &value()?, 1u32, 100_000_000)?.into(),
+            "--payload" => options.payloads = list(&flag, &value()?, payload)?,
+            "--rate" => options.rates = list(&flag, &value()?, rate)?,
             "--connections" => options.connections = number(&flag, &value()?, 1, 1_000_000)?,
             "--queued" => options.queued = number(&flag, &value()?, 100, 100_000_000)?,
             "--kafka" => options.kafka = Some(value()?),
             "--kafka-script" => options.kafka_script = Some(value()?.into()),
             "--json" => options.json = Some(value()?.into()),
+            "--from" => options.from.push(value()?.into()),
+            "--into" => options.into = Some(value()?.into()),
             _ => return Err(format!("found `{flag}`, see --help for the options")),
         }
     }
-    if options.peers.is_empty() {
-        options.peers.push(Contender::parse("mosquitto=mosquitto -c {config}")?);
-    }
-    if let Some(name) = repeated(&options.peers) {
+    (options.payload_bytes, options.rate) = (options.payloads[0], options.rates[0]);
+    if let Some(name) = repeated(&options) {
         return Err(format!("--peer: found `{name}` twice, expected a name of its own for each"));
     }
     Ok(Some(options))
 }
 
-fn repeated(peers: &[Contender]) -> Option<&str> {
-    peers.iter().enumerate().find_map(|(index, peer)| {
-        let name = peer.name.as_str();
-        (name == "midge" || peers[..index].iter().any(|other| other.name == name)).then_some(name)
+/// A name that more than one broker would have in the tables.
+fn repeated(options: &Options) -> Option<&str> {
+    let mut taken: Vec<&str> = options.known.iter().map(String::as_str).collect();
+    taken.push("midge");
+    options.peers.iter().map(|peer| peer.name.as_str()).find(|name| {
+        let is_taken = taken.contains(name);
+        taken.push(name);
+        is_taken
     })
 }
 
-fn list<T>(flag: &str, text: &str, one: fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+fn known(flag: &str, text: &str) -> Result<Vec<String>, String> {
+    if text == "none" {
+        return Ok(Vec::new());
+    }
+    list(flag, text, |word| match peers::names().iter().find(|name| **name == word) {
+        Some(name) => Ok((*name).to_owned()),
+        None => {
+            Err(format!("found `{word}`, expected none or some of {}", peers::names().join(", ")))
+        }
+    })
+}
+
+fn list<T>(
+    flag: &str,
+    text: &str,
+    one: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
     text.split(',')
         .map(|word| one(word.trim()).map_err(|error| format!("{flag}: {error}")))
         .collect()
@@ -149,13 +188,28 @@ fn qos(word: &str) -> Result<u8, String> {
     }
 }
 
+fn payload(word: &str) -> Result<usize, String> {
+    within(word, STAMP_BYTES, 1 << 20)
+}
+
+fn rate(word: &str) -> Result<f64, String> {
+    within(word, 1u32, 100_000_000).map(f64::from)
+}
+
 fn number<T>(flag: &str, text: &str, least: T, most: T) -> Result<T, String>
+where
+    T: Copy + std::str::FromStr + PartialOrd + std::fmt::Display,
+{
+    within(text, least, most).map_err(|error| format!("{flag}: {error}"))
+}
+
+fn within<T>(text: &str, least: T, most: T) -> Result<T, String>
 where
     T: Copy + std::str::FromStr + PartialOrd + std::fmt::Display,
 {
     match text.parse() {
         Ok(number) if number >= least && number <= most => Ok(number),
-        _ => Err(format!("{flag}: found `{text}`, expected a number from {least} to {most}")),
+        _ => Err(format!("found `{text}`, expected a number from {least} to {most}")),
     }
 }
 
@@ -172,21 +226,23 @@ mod tests {
     }
 
     #[test]
-    fn no_argument_means_the_default_table_against_mosquitto() {
+    fn no_argument_means_the_usual_scenarios_against_every_known_peer() {
         let options = parsed("").unwrap().unwrap();
-        assert_eq!(options.peers[0].command, ["mosquitto", "-c", "{config}"]);
-        assert!(options.scenarios.len() >= 9);
+        assert_eq!(options.known, peers::names());
+        let usual = scenario::ALL.iter().filter(|scenario| scenario.usual);
+        assert!(options.scenarios.iter().copied().eq(usual));
         assert_eq!((options.qos, options.window, options.payload_bytes), (vec![0, 1], 16, 64));
     }
 
     #[test]
     fn every_option_is_obeyed() {
-        let line = "--midge m --peer a=b{port} --only pairs,idle --qos 2 --rounds 5 --seconds 1.5 \
-                    --count 9 --warm-up 0.1 --window 8 --payload 20 --rate 7 --connections 3 \
-                    --queued 500 --kafka k:9092 --kafka-script s --json f";
+        let line = "--midge m --peers mochi,relay --peer a=b{port} --only pairs,idle --qos 2 --rounds 5 --seconds 1.5 \
+                    --count 9 --warm-up 0.1 --window 8 --payload 20,256 --rate 7,9 --connections 3 \
+                    --queued 500 --kafka k:9092 --kafka-script s --json f --from g --from h --into i";
         let found = parsed(line).unwrap().unwrap();
         let expected = Options {
             midge: Some("m".into()),
+            known: vec!["mochi".into(), "relay".into()],
             peers: vec![Contender::parse("a=b{port}").unwrap()],
             scenarios: ["pairs", "idle"].map(|name| scenario::named(name).unwrap()).into(),
             qos: vec![2],
@@ -195,16 +251,23 @@ mod tests {
             count: Some(9),
             warm_up: Duration::from_millis(100),
             window: 8,
+            payloads: vec![20, 256],
             payload_bytes: 20,
+            rates: vec![7.0, 9.0],
             rate: 7.0,
             connections: 3,
             queued: 500,
             kafka: Some("k:9092".into()),
             kafka_script: Some("s".into()),
             json: Some("f".into()),
+            from: vec!["g".into(), "h".into()],
+            into: Some("i".into()),
         };
         assert_eq!(found, expected);
         assert_eq!(parsed("--qos 1 --help"), Ok(None));
+        assert!(parsed("--peers none").unwrap().unwrap().known.is_empty());
+        // A peer may be told in full under the name of one that is not wanted.
+        assert!(parsed("--peers none --peer mosquitto=x{config}").is_ok());
     }
 
     #[test]
@@ -217,6 +280,10 @@ mod tests {
             ("--rounds", "expected a value"),
             ("--fast", "see --help"),
             ("--peer midge=x{port}", "a name of its own"),
+            ("--peer mochi=x{port}", "a name of its own"),
+            ("--peers mosquito", "none or some of relay, mosquitto"),
+            ("--payload 64,", "from 20 to"),
+            ("--rate 0", "from 1 to"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");

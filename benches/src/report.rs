@@ -4,6 +4,9 @@
 
 use serde_json::Value;
 
+mod bounds;
+mod chart;
+mod figures;
 mod row;
 mod saved;
 mod table;
@@ -76,6 +79,7 @@ impl Report {
     /// The tables, and what there is to know about them.
     pub(crate) fn markdown(&self) -> String {
         let mut parts: Vec<String> = self.tables.iter().map(Table::markdown).collect();
+        parts.extend(bounds::markdown(&self.tables));
         parts.extend(self.accounts.iter().map(|account| account.markdown.clone()));
         parts.push(self.remarks());
         parts.join("\n")

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::Broker;
-use crate::link;
+use crate::{link, relay};
 
 /// How long a broker may take to accept its first client.
 const START: Duration = Duration::from_secs(20);
@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     MosquittoConf,
     /// An MQTT broker with a configuration of its own, in which `{port}` is filled in.
     Own(&'static str),
+    /// The bare relay, which speaks no MQTT.
+    Relay,
 }
 
 /// What a run needs beside the settings that every run has.
@@ -71,6 +73,13 @@ impl Contender {
         matches!(self.kind, Kind::MosquittoConf | Kind::Own(_))
     }
 
+    fn greet(&self, port: u16) -> io::Result<()> {
+        match self.kind {
+            Kind::MosquittoConf | Kind::Own(_) => link::open(port, "probe").map(drop),
+            Kind::Relay => relay::speak(port, 0).map(drop),
+        }
+    }
+
     /// Starts it in `directory` and waits until it answers a CONNECT.
     ///
     /// `extra` is added to the command line, with its places filled as well.
@@ -98,6 +107,7 @@ impl Contender {
         let (name, text) = match self.kind {
             Kind::MosquittoConf => ("mosquitto.conf", mosquitto_conf(port, settings)),
             Kind::Own(text) => ("own.toml", text.replace("{port}", &port.to_string())),
+            Kind::Relay => ("none", String::new()),
         };
         let config = directory.join(name);
         std::fs::write(&config, text)?;
@@ -124,8 +134,8 @@ impl Contender {
             if let Some(status) = broker.child.try_wait()? {
                 return Err(broker.explain(&format!("{} ended at start: {status}", self.name)));
             }
-            match link::open(port, "probe") {
-                Ok(_) => return Ok(broker),
+            match self.greet(port) {
+                Ok(()) => return Ok(broker),
                 Err(error) if Instant::now() > deadline => {
                     return Err(broker.explain(&format!("{}: {error}", self.name)));
                 }

@@ -79,6 +79,7 @@ fn table_json(table: &Table) -> Value {
         "name": table.name,
         "values": table.values,
         "columns": columns.collect::<Vec<_>>(),
+        "charts": table.charts,
         "rows": rows.collect::<Vec<_>>(),
     })
 }
@@ -104,20 +105,22 @@ fn run_json(table: &Table, run: &Result<Run, String>) -> Value {
 
 fn table_from(json: &Value) -> Result<Table, String> {
     let values = words(json, "values")?;
+    let place = |value: Option<u64>| match value {
+        Some(value) if value < values.len() as u64 => Ok(value as usize),
+        _ => Err(format!("found {value:?}, expected the place of one of {} values", values.len())),
+    };
     let columns = list(json, "columns")?.iter().map(|column| {
-        let value = count(column, "value")? as usize;
-        if value >= values.len() {
-            return Err(format!("value: found {value}, expected less than {}", values.len()));
-        }
         Ok(Column {
             head: text(column, "head")?,
-            value,
+            value: place(column["value"].as_u64())?,
             // More digits than a figure has are of no use, and a mistake.
             digits: count(column, "digits")?.min(9) as usize,
             show: Show::named(&text(column, "show")?)?,
         })
     });
-    let columns = columns.collect::<Result<_, _>>()?;
+    let columns = columns.collect::<Result<_, String>>()?;
+    let charts = list(json, "charts")?.iter().map(|value| place(value.as_u64()));
+    let charts = charts.collect::<Result<_, _>>()?;
     let rows = list(json, "rows")?.iter().map(|row| {
         let runs = list(row, "runs")?.iter().map(|run| run_from(&values, run));
         Ok(Row {
@@ -127,7 +130,7 @@ fn table_from(json: &Value) -> Result<Table, String> {
         })
     });
     let rows = rows.collect::<Result<_, String>>()?;
-    Ok(Table { name: text(json, "name")?, values, columns, rows })
+    Ok(Table { name: text(json, "name")?, values, columns, charts, rows })
 }
 
 fn run_from(values: &[String], json: &Value) -> Result<Result<Run, String>, String> {
@@ -189,7 +192,8 @@ mod tests {
     use super::*;
 
     fn report() -> Report {
-        let mut table = Table::new("loads").median("cpu", "CPU µs", 2).ratio("cpu", "ratio");
+        let mut table =
+            Table::new("loads").median("cpu", "CPU µs", 2).ratio("cpu", "ratio").chart("cpu");
         let faults = Faults { lost: 1, violations: vec!["x".into()], ..Faults::default() };
         let run = Run { values: vec![1.5], messages: 7, faults };
         table.add("pairs", [("midge".to_owned(), vec![Ok(run), Err("gone".into())])]);
@@ -230,7 +234,7 @@ mod tests {
         json["tables"][0]["columns"][1]["show"] = json!("mean");
         assert!(Report::from_json(&json).unwrap_err().contains("`mean`"));
         json["tables"][0]["columns"][0]["value"] = json!(4);
-        assert!(Report::from_json(&json).unwrap_err().contains("found 4"));
+        assert!(Report::from_json(&json).unwrap_err().contains("found Some(4)"));
         assert!(Report::from_json(&json!({})).unwrap_err().contains("accounts"));
     }
 }

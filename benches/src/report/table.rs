@@ -33,6 +33,8 @@ pub(crate) struct Table {
     /// The names of a run's values.
     pub(crate) values: Vec<String>,
     pub(crate) columns: Vec<Column>,
+    /// The places of those values that are worth a chart.
+    pub(crate) charts: Vec<usize>,
     pub(crate) rows: Vec<Row>,
 }
 
@@ -55,6 +57,13 @@ impl Table {
     pub(crate) fn ratio(mut self, value: &str, head: &str) -> Self {
         let value = self.value(value).expect("a ratio is of a value that was named before");
         self.columns.push(Column { head: head.into(), value, digits: 2, show: Show::Ratio });
+        self
+    }
+
+    /// A chart of the medians of a value that was named before.
+    pub(crate) fn chart(mut self, value: &str) -> Self {
+        let value = self.value(value).expect("a chart is of a value that was named before");
+        self.charts.push(value);
         self
     }
 
