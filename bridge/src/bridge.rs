@@ -1,41 +1,70 @@
 //! The running bridge, as the broker holds it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use midge_codec::{ReasonCode, Text};
-use midge_config::{ClientProperties, ConnectorKind};
+use midge_config::{ClientProperties, Connector, ConnectorKind, Kafka};
 use midge_core::{Client, Offer, ShardId, Tap, TapId, Ticket};
+use midge_store::Store;
 
 use crate::health::{ConnectorStatus, Health, Kind};
 use crate::host::Host;
 use crate::kafka::{self, Consumer, Producer};
-use crate::marks::{self, Marks};
+use crate::marks::{self, MarksBySink};
+use crate::observer::Observer;
 use crate::settings::{BridgeError, Compiled, Settings, compile};
 use crate::sink::{Marking, Sink};
 use crate::source::Source;
 use crate::spool::Spool;
 use crate::storage::{Queues, Storage, transaction};
 
-/// The running bridge: one thread a producer (shared by connectors with equal properties), one
-/// thread a sink connector.
+/// The running bridge: one thread a producer (shared by connectors that are started together and
+/// have equal properties), one thread a sink connector.
 pub struct Bridge {
-    connectors: Vec<Running>,
-    producers: Vec<Producer>,
-    consumers: Vec<Consumer>,
     host: Arc<dyn Host>,
+    kafka: Kafka,
+    observer: Option<Observer>,
+    /// By the number that offers and tickets carry; no number is given twice.
+    running: RwLock<BTreeMap<u32, Running>>,
+    /// Held while connectors come or go.
+    changes: Mutex<Changes>,
+}
+
+/// What it takes to start another connector.
+struct Changes {
+    next: u32,
+    crews: BTreeMap<CrewId, Crew>,
+    storage: Option<Kept>,
+}
+
+/// The storage, and what it has for connectors that are not running.
+struct Kept {
+    store: Store,
+    queues: Queues,
+    marks: MarksBySink,
+}
+
+/// Connectors that were started together, and end together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CrewId(u32);
+
+struct Crew {
+    numbers: Vec<u32>,
+    producers: Vec<Arc<Producer>>,
+    consumers: Vec<Consumer>,
 }
 
 enum Running {
-    Source { source: Arc<Source>, producer: usize },
+    Source { source: Arc<Source>, producer: Arc<Producer>, paused: bool },
     Sink(Arc<Sink>),
 }
 
 impl Bridge {
     /// Starts all connectors. Kafka being away is no error; templates and properties that can
-    /// never work are, all of them at once, and then nothing runs.
-    // By value: what holds secrets should not be kept longer than this.
-    #[allow(clippy::needless_pass_by_value)]
+    /// never work are, all of them at once, and then nothing runs. The caller gives
+    /// [`Bridge::taps`] to the shards.
     ///
     /// With a storage sources have spools, which go on where the last process ended, and sinks
     /// deliver nothing twice after a crash. It has to outlive the bridge's shutdown.
@@ -48,47 +77,103 @@ impl Bridge {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let mut start = Start {
-            settings: &settings,
-            groups: Vec::new(),
-            consumers: Vec::new(),
-            errors,
-            queues: storage.as_ref().map(|storage| Queues::new(&storage.kept)),
-            storage,
+        let Settings { kafka, connectors, observer } = settings;
+        let storage = storage.map(|Storage { store, kept }| {
+            let sinks = connectors.iter().filter(|one| matches!(one.kind, ConnectorKind::Sink(_)));
+            let sinks = sinks.map(|sink| sink.name.as_bytes()).collect();
+            let orphans = marks::orphans(&kept, &sinks);
+            if !orphans.is_empty() {
+                let submitter = store.submitter(Box::new(|_| {}));
+                submitter.submit(vec![transaction(orphans)]);
+            }
+            Kept { store, queues: Queues::new(&kept), marks: MarksBySink::new(&kept) }
+        });
+        let changes = Changes { next: 0, crews: BTreeMap::new(), storage };
+        let bridge = Bridge {
+            host,
+            kafka,
+            observer,
+            running: RwLock::default(),
+            changes: Mutex::new(changes),
         };
-        start.forget_orphaned_marks();
-        let mut connectors = Vec::new();
-        for index in 0..settings.connectors.len() {
-            connectors.extend(start.connector(index, &host));
-        }
-        if let Some(queues) = &start.queues {
-            queues.warn_of_orphans();
-        }
-        let producers = start.producers();
         // From here on a failure stops what has been started: dropping a bridge does that.
-        let Start { consumers, errors, .. } = start;
-        let bridge = Bridge { connectors, producers, consumers, host };
-        if errors.is_empty() { Ok(bridge) } else { Err(errors) }
+        bridge.start_crew(&mut bridge.changes(), &connectors)?;
+        if let Some(kept) = &bridge.changes().storage {
+            kept.queues.warn_of_orphans();
+        }
+        Ok(bridge)
     }
 
     /// What is wrong with templates and properties, as far as it shows without a client.
     pub fn check(settings: &Settings) -> Vec<BridgeError> {
-        let mut errors = Vec::new();
-        for connector in &settings.connectors {
-            compile(connector, &mut errors);
-            let properties = settings.kafka.client.overridden(&connector.overrides);
-            if let Err(error) = kafka::check(&connector.name, &properties) {
-                errors.push(BridgeError::new(connector, error));
+        check(&settings.kafka, &settings.connectors)
+    }
+
+    /// Starts more connectors and has the shards know them; they end together.
+    ///
+    /// # Errors
+    /// As [`Bridge::start`]; nothing of them runs then. Names of connectors that run already are
+    /// the caller's mistake.
+    pub fn add(&self, connectors: &[Connector]) -> Result<CrewId, Vec<BridgeError>> {
+        let errors = check(&self.kafka, connectors);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let mut changes = self.changes();
+        let crew = self.start_crew(&mut changes, connectors)?;
+        self.retap();
+        Ok(crew)
+    }
+
+    /// Ends connectors: no more messages are taken for them, consumers commit what was routed and
+    /// leave their groups, and the logs have until `grace` is over to become empty. What is left is
+    /// kept on disk for connectors of the same name; where there is none, its publishers are told
+    /// that it failed.
+    pub fn remove(&self, crew: CrewId, grace: Duration) {
+        let mut changes = self.changes();
+        let Some(crew) = changes.crews.remove(&crew) else { return };
+        for number in &crew.numbers {
+            // Sources stay until no shard offers them anything any more.
+            if let Some(Running::Source { paused, .. }) = self.running_mut().get_mut(number) {
+                *paused = true;
             }
         }
-        errors
+        self.retap();
+        crew.stop(grace);
+        self.dismiss(&mut changes, &crew);
+    }
+
+    /// Stops taking messages or records for a connector, or goes on. What has been taken goes its
+    /// way. Whether there is such a connector.
+    pub fn pause(&self, connector: &str, pause: bool) -> bool {
+        // Two callers must not give the shards their rules in the wrong order.
+        let _changes = self.changes();
+        let mut running = self.running_mut();
+        let found = running.values_mut().find(|one| one.health().name() == connector);
+        let is_source = match found {
+            None => return false,
+            Some(Running::Source { paused, .. }) => {
+                *paused = pause;
+                true
+            }
+            Some(Running::Sink(sink)) => {
+                sink.pause(pause);
+                false
+            }
+        };
+        drop(running);
+        if is_source {
+            self.retap();
+        }
+        true
     }
 
     /// What routing has to know: one tap a source connector.
-    pub fn taps(&self) -> Vec<Tap> {
-        let sources = self.connectors.iter().filter_map(|connector| match connector {
-            Running::Source { source, .. } => Some(source.tap.clone()),
-            Running::Sink(_) => None,
+    pub fn taps(&self) -> Arc<[Tap]> {
+        let running = self.running();
+        let sources = running.values().filter_map(|connector| match connector {
+            Running::Source { source, paused: false, .. } => Some(source.tap.clone()),
+            _ => None,
         });
         sources.collect()
     }
@@ -96,20 +181,22 @@ impl Bridge {
     /// Takes what one turn of a shard has for the bridge. Never blocks; `offers` is drained.
     pub fn offer(&self, shard: ShardId, offers: &mut Vec<Offer>) {
         let mut refused = Vec::new();
+        let running = self.running();
         let mut offers = offers.drain(..).peekable();
         while let Some(tap) = offers.peek().map(|offer| offer.tap) {
             let run = std::iter::from_fn(|| offers.next_if(|offer| offer.tap == tap));
-            match self.connectors.get(tap.0 as usize) {
-                Some(Running::Source { source, producer }) => {
+            match running.get(&tap.0) {
+                Some(Running::Source { source, producer, .. }) => {
                     source.push(shard, run);
-                    self.producers[*producer].wake();
+                    producer.wake();
                 }
-                // A tap of an older generation: nobody takes the message any more.
+                // A tap that is gone: nobody takes the message any more.
                 _ => refused.extend(run.filter_map(|offer| {
                     Some((shard, offer.duty?, ReasonCode::ImplementationSpecificError))
                 })),
             }
         }
+        drop(running);
         if !refused.is_empty() {
             self.host.duties_done(&mut refused);
         }
@@ -117,15 +204,15 @@ impl Bridge {
 
     /// The outcome of an inject.
     pub fn injected(&self, ticket: Ticket, reason: ReasonCode) {
-        if let Some(Running::Sink(sink)) = self.connectors.get(ticket.owner as usize) {
+        if let Some(Running::Sink(sink)) = self.running().get(&ticket.owner) {
             sink.injected(ticket.number, reason);
         }
     }
 
-    /// How each connector fares, in the order of the settings.
+    /// How each connector fares, in the order in which they were started.
     pub fn status(&self) -> Vec<ConnectorStatus> {
-        self.connectors
-            .iter()
+        self.running()
+            .values()
             .map(|connector| match connector {
                 Running::Source { source, .. } => source.status(),
                 Running::Sink(sink) => sink.status(),
@@ -138,63 +225,164 @@ impl Bridge {
     /// [`Host`] while this runs, but none comes after it.
     pub fn shutdown(&self, grace: Duration) {
         let deadline = Instant::now() + grace;
-        for consumer in &self.consumers {
-            consumer.stop(deadline);
+        let mut changes = self.changes();
+        let crews = std::mem::take(&mut changes.crews);
+        crews.values().for_each(|crew| crew.begin_stop(deadline));
+        crews.values().for_each(|crew| crew.finish_stop(deadline));
+        for connector in self.running().values() {
+            connector.end();
+            if let Running::Source { source, .. } = connector {
+                source.release();
+            }
         }
-        for producer in &self.producers {
-            producer.stop(deadline);
+        // The directory is free once nobody has a handle on the store.
+        changes.storage = None;
+    }
+
+    fn start_crew(
+        &self,
+        changes: &mut Changes,
+        connectors: &[Connector],
+    ) -> Result<CrewId, Vec<BridgeError>> {
+        let mut start = Start { bridge: self, changes, groups: Vec::new(), errors: Vec::new() };
+        let crew = start.crew(connectors);
+        let errors = start.errors;
+        let id = CrewId(crew.numbers.first().copied().unwrap_or(changes.next));
+        if errors.is_empty() {
+            changes.crews.insert(id, crew);
+            return Ok(id);
         }
-        for consumer in &self.consumers {
-            consumer.join(deadline);
-        }
-        for producer in &self.producers {
-            producer.join(deadline);
-        }
-        for connector in &self.connectors {
-            match connector {
-                Running::Source { source, .. } => {
-                    // A producer that was left behind has not done it.
-                    source.close();
-                    source.health.stop();
+        crew.stop(Duration::ZERO);
+        self.dismiss(changes, &crew);
+        Err(errors)
+    }
+
+    /// Forgets connectors whose threads have ended, but for what is kept for others of their names.
+    fn dismiss(&self, changes: &mut Changes, crew: &Crew) {
+        let gone: Vec<Running> = {
+            let mut running = self.running_mut();
+            crew.numbers.iter().filter_map(|number| running.remove(number)).collect()
+        };
+        for running in gone {
+            running.end();
+            match (running, &mut changes.storage) {
+                (Running::Source { source, .. }, kept) => {
+                    if let Some((queue, kept)) = source.leave().zip(kept.as_mut()) {
+                        kept.queues.give_back(source.health.name(), &queue);
+                    }
                 }
-                Running::Sink(sink) => sink.health.stop(),
+                (Running::Sink(sink), Some(kept)) => {
+                    if let Some(marks) = sink.take_marks() {
+                        kept.marks.give_back(sink.health.name(), marks);
+                    }
+                }
+                (Running::Sink(_), None) => {}
             }
         }
     }
+
+    /// Has the shards know the sources that there are, and waits until they do.
+    fn retap(&self) {
+        let taps = self.taps();
+        // It never has anything to say: it closes.
+        let _ = self.host.retap(&taps).recv();
+    }
+
+    fn running(&self) -> RwLockReadGuard<'_, BTreeMap<u32, Running>> {
+        self.running.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running_mut(&self) -> RwLockWriteGuard<'_, BTreeMap<u32, Running>> {
+        self.running.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// A bridge on its way to be started.
-struct Start<'a> {
-    settings: &'a Settings,
-    /// Source connectors with equal properties, the first one answering for them.
-    groups: Vec<Group>,
-    consumers: Vec<Consumer>,
-    errors: Vec<BridgeError>,
-    storage: Option<Storage>,
-    queues: Option<Queues>,
-}
-
-struct Group {
-    properties: ClientProperties,
-    first: usize,
-    sources: Vec<Arc<Source>>,
-}
-
-impl Start<'_> {
-    fn forget_orphaned_marks(&self) {
-        let Some(storage) = &self.storage else { return };
-        let connectors = self.settings.connectors.iter();
-        let sinks = connectors.filter(|one| matches!(one.kind, ConnectorKind::Sink(_)));
-        let sinks = sinks.map(|sink| sink.name.as_bytes()).collect();
-        let orphans = marks::orphans(&storage.kept, &sinks);
-        if !orphans.is_empty() {
-            let submitter = storage.store.submitter(Box::new(|_| {}));
-            submitter.submit(vec![transaction(orphans)]);
+impl Running {
+    fn health(&self) -> &Health {
+        match self {
+            Running::Source { source, .. } => &source.health,
+            Running::Sink(sink) => &sink.health,
         }
     }
 
-    fn connector(&mut self, index: usize, host: &Arc<dyn Host>) -> Option<Running> {
-        let connector = &self.settings.connectors[index];
+    /// Its threads have ended, or were left behind.
+    fn end(&self) {
+        if let Running::Source { source, .. } = self {
+            // A producer that was left behind has not done it.
+            source.close();
+        }
+        self.health().stop();
+    }
+}
+
+impl Crew {
+    fn stop(&self, grace: Duration) {
+        let deadline = Instant::now() + grace;
+        self.begin_stop(deadline);
+        self.finish_stop(deadline);
+    }
+
+    fn begin_stop(&self, deadline: Instant) {
+        self.consumers.iter().for_each(|consumer| consumer.stop(deadline));
+        self.producers.iter().for_each(|producer| producer.stop(deadline));
+    }
+
+    fn finish_stop(&self, deadline: Instant) {
+        self.consumers.iter().for_each(|consumer| consumer.join(deadline));
+        self.producers.iter().for_each(|producer| producer.join(deadline));
+    }
+}
+
+/// Connectors on their way to be started.
+struct Start<'a> {
+    bridge: &'a Bridge,
+    changes: &'a mut Changes,
+    /// Source connectors with equal properties, the first one answering for them.
+    groups: Vec<Group<'a>>,
+    errors: Vec<BridgeError>,
+}
+
+struct Group<'a> {
+    properties: ClientProperties,
+    first: &'a Connector,
+    sources: Vec<(u32, Arc<Source>)>,
+}
+
+impl<'a> Start<'a> {
+    fn crew(&mut self, connectors: &'a [Connector]) -> Crew {
+        let mut crew = Crew { numbers: Vec::new(), producers: Vec::new(), consumers: Vec::new() };
+        for connector in connectors {
+            let number = self.changes.next;
+            self.changes.next += 1;
+            crew.numbers.push(number);
+            crew.consumers.extend(self.connector(number, connector));
+        }
+        for Group { properties, first, sources } in std::mem::take(&mut self.groups) {
+            let of_group = sources.iter().map(|(_, source)| Arc::clone(source)).collect();
+            let oauth = self.bridge.kafka.oauth.as_ref();
+            let observer = self.bridge.observer.clone();
+            match Producer::start(of_group, &properties, oauth, observer) {
+                Ok(producer) => {
+                    let producer = Arc::new(producer);
+                    crew.producers.push(Arc::clone(&producer));
+                    for (number, source) in sources {
+                        let producer = Arc::clone(&producer);
+                        let source = Running::Source { source, producer, paused: false };
+                        self.bridge.running_mut().insert(number, source);
+                    }
+                }
+                Err(error) => self.errors.push(BridgeError::new(first, error)),
+            }
+        }
+        crew
+    }
+
+    /// Starts a sink; a source goes to its group.
+    fn connector(&mut self, number: u32, connector: &'a Connector) -> Option<Consumer> {
         let compiled = compile(connector, &mut self.errors)?;
         let client = match &connector.user {
             None => None,
@@ -206,59 +394,42 @@ impl Start<'_> {
                 }
             },
         };
-        let properties = self.settings.kafka.client.overridden(&connector.overrides);
+        let Bridge { kafka, observer, host, .. } = self.bridge;
+        let properties = kafka.client.overridden(&connector.overrides);
         let host = Arc::clone(host);
+        let kept = self.changes.storage.as_mut();
         match compiled {
             Compiled::Source { rule, filters, limits, waits, generation } => {
-                let (id, name) = (TapId(index as u32), rule.name().clone());
+                let (id, name) = (TapId(number), rule.name().clone());
                 let tap = Tap { id, name, filters, waits, reader: client };
                 let health = Health::new(&connector.name, Kind::Source);
-                let queue = self.queues.as_mut();
-                let queue = queue.map(|queues| queues.take(&connector.name, generation));
-                let store = self.storage.as_ref().map(|storage| &storage.store);
+                let (queue, store) = kept
+                    .map(|kept| (kept.queues.take(&connector.name, generation), &kept.store))
+                    .unzip();
                 let spool = Spool::new(limits, queue);
                 let source = Source::new(rule, tap, health, spool, store, host);
                 let group = self.groups.iter().position(|group| group.properties == properties);
-                let producer = group.unwrap_or_else(|| {
-                    self.groups.push(Group { properties, first: index, sources: Vec::new() });
+                let group = group.unwrap_or_else(|| {
+                    self.groups.push(Group { properties, first: connector, sources: Vec::new() });
                     self.groups.len() - 1
                 });
-                self.groups[producer].sources.push(Arc::clone(&source));
-                Some(Running::Source { source, producer })
+                self.groups[group].sources.push((number, source));
+                None
             }
             Compiled::Sink { rule, plan } => {
                 let health = Health::new(&connector.name, Kind::Sink);
-                let marking = self.storage.as_ref().map(|storage| Marking {
-                    marks: Marks::new(&connector.name, &storage.kept),
-                    submitter: storage.store.submitter(Box::new(|_| {})),
+                let marking = kept.map(|kept| Marking {
+                    marks: kept.marks.take(&connector.name),
+                    submitter: kept.store.submitter(Box::new(|_| {})),
                 });
-                let owner = index as u32;
-                let sink = Arc::new(Sink::new(owner, rule, plan, client, health, host, marking));
-                let oauth = self.settings.kafka.oauth.as_ref();
-                let observer = self.settings.observer.clone();
-                match Consumer::start(Arc::clone(&sink), &properties, oauth, observer) {
-                    Ok(consumer) => self.consumers.push(consumer),
-                    Err(error) => self.errors.push(BridgeError::new(connector, error)),
-                }
-                Some(Running::Sink(sink))
+                let sink = Arc::new(Sink::new(number, rule, plan, client, health, host, marking));
+                // Outcomes of what it publishes find it from the first record on.
+                self.bridge.running_mut().insert(number, Running::Sink(Arc::clone(&sink)));
+                let oauth = kafka.oauth.as_ref();
+                let consumer = Consumer::start(sink, &properties, oauth, observer.clone());
+                consumer.map_err(|error| self.errors.push(BridgeError::new(connector, error))).ok()
             }
         }
-    }
-
-    fn producers(&mut self) -> Vec<Producer> {
-        let mut producers = Vec::new();
-        for Group { properties, first, sources } in self.groups.drain(..) {
-            let oauth = self.settings.kafka.oauth.as_ref();
-            let observer = self.settings.observer.clone();
-            match Producer::start(sources, &properties, oauth, observer) {
-                Ok(producer) => producers.push(producer),
-                Err(error) => {
-                    let connector = &self.settings.connectors[first];
-                    self.errors.push(BridgeError::new(connector, error));
-                }
-            }
-        }
-        producers
     }
 }
 
@@ -266,6 +437,18 @@ impl Drop for Bridge {
     fn drop(&mut self) {
         self.shutdown(Duration::ZERO);
     }
+}
+
+fn check(kafka: &Kafka, connectors: &[Connector]) -> Vec<BridgeError> {
+    let mut errors = Vec::new();
+    for connector in connectors {
+        compile(connector, &mut errors);
+        let properties = kafka.client.overridden(&connector.overrides);
+        if let Err(error) = kafka::check(&connector.name, &properties) {
+            errors.push(BridgeError::new(connector, error));
+        }
+    }
+    errors
 }
 
 /// The client that a connector with an MQTT user is to access control.

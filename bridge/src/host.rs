@@ -1,7 +1,10 @@
 //! What the bridge asks of the broker that carries it.
 
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
 use midge_codec::ReasonCode;
-use midge_core::{DutyId, Inject, ShardId, TapId};
+use midge_core::{DutyId, Inject, ShardId, Tap, TapId};
 
 /// The broker, as the bridge sees it.
 ///
@@ -19,4 +22,9 @@ pub trait Host: Send + Sync + 'static {
     /// back: until then the record's offset stays where it is. May be called before
     /// [`Bridge::start`](crate::Bridge::start) has returned.
     fn inject(&self, inject: Box<Inject>);
+
+    /// Puts these source rules in force instead of those before. What is returned closes once all
+    /// shards have them: no message is offered to a rule that is gone after that, and none that is
+    /// published after it passes by a rule that has come.
+    fn retap(&self, taps: &Arc<[Tap]>) -> Receiver<()>;
 }

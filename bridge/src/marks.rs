@@ -22,22 +22,44 @@ pub(crate) struct Marks {
     count: usize,
 }
 
-impl Marks {
-    /// The marks that an earlier process has left for a connector.
-    pub(crate) fn new(connector: &str, kept: &Kept) -> Marks {
-        let mut marks = Marks {
-            connector: connector.as_bytes().to_vec(),
-            delivered: BTreeMap::new(),
-            count: 0,
-        };
+/// The marks of sinks that are not running, by connector.
+pub(crate) struct MarksBySink(BTreeMap<Vec<u8>, Marks>);
+
+impl MarksBySink {
+    /// The marks that an earlier process has left.
+    pub(crate) fn new(kept: &Kept) -> MarksBySink {
+        let mut all = MarksBySink(BTreeMap::new());
         for (key, _) in &kept.keyed {
-            if let Some((of, topic, partition, offset)) = read(key)
-                && of == connector.as_bytes()
-            {
+            if let Some((connector, topic, partition, offset)) = read(key) {
+                let marks = all.0.entry(connector.to_vec());
+                let marks = marks.or_insert_with(|| Marks::new(&connector));
                 marks.insert(&topic, partition, offset);
             }
         }
-        marks
+        all
+    }
+
+    /// The marks of a connector, and its own from now on.
+    pub(crate) fn take(&mut self, connector: &str) -> Marks {
+        let connector = connector.as_bytes();
+        self.0.remove(connector).unwrap_or_else(|| Marks::new(connector))
+    }
+
+    /// The marks of a connector that has ended.
+    pub(crate) fn give_back(&mut self, connector: &str, marks: Marks) {
+        self.0.insert(connector.as_bytes().to_vec(), marks);
+    }
+}
+
+impl Marks {
+    fn new(connector: &[u8]) -> Marks {
+        Marks { connector: connector.to_vec(), delivered: BTreeMap::new(), count: 0 }
+    }
+
+    /// The marks, so that somebody else has them.
+    pub(crate) fn take(&mut self) -> Marks {
+        let none = Marks::new(&self.connector);
+        std::mem::replace(self, none)
     }
 
     /// The mark of a record that is about to be delivered.
@@ -128,7 +150,7 @@ mod tests {
             key(b"b", "t", 3, 11),
             Bytes::from_static(b"K\x00"),
         ]);
-        let mut marks = Marks::new("a", &all);
+        let mut marks = MarksBySink::new(&all).take("a");
         assert!(marks.contains("t", 3, 10) && marks.contains("t", 3, 12));
         assert!(!marks.contains("t", 3, 11) && !marks.contains("t", 2, 10));
         let gone = marks.passed("t", 3, 12);

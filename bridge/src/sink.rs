@@ -3,6 +3,7 @@
 //! Records under way are bounded by the connector's limit: the consumer takes no more until some
 //! have come back.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -29,6 +30,7 @@ pub(crate) struct Sink {
     pub(crate) host: Arc<dyn Host>,
     offsets: Mutex<Offsets>,
     fewer: Condvar,
+    paused: AtomicBool,
     marks: Option<Mutex<Marking>>,
 }
 
@@ -65,8 +67,24 @@ impl Sink {
             host,
             offsets: Mutex::default(),
             fewer: Condvar::new(),
+            paused: AtomicBool::new(false),
             marks: marking.map(Mutex::new),
         }
+    }
+
+    /// The marks, for a sink of the same name that comes later. Nothing is under way any more.
+    pub(crate) fn take_marks(&self) -> Option<Marks> {
+        Some(self.marking()?.marks.take())
+    }
+
+    /// Takes no more records, or goes on.
+    pub(crate) fn pause(&self, pause: bool) {
+        self.paused.store(pause, Ordering::Relaxed);
+    }
+
+    /// Whether no more records are to be taken.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
     }
 
     fn marking(&self) -> Option<MutexGuard<'_, Marking>> {

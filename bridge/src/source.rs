@@ -16,7 +16,7 @@ use tracing::debug;
 
 use crate::health::{ConnectorStatus, Health};
 use crate::host::Host;
-use crate::spool::{Loaded, Output, Spool};
+use crate::spool::{Loaded, Output, Queue, Spool};
 use crate::storage::transaction;
 
 pub(crate) struct Source {
@@ -37,6 +37,10 @@ pub(crate) struct Log {
     /// Nobody is told anything any more.
     closed: bool,
 }
+
+/// How long a log that ends waits for the disk, and how often it looks.
+const LEAVING: Duration = Duration::from_secs(5);
+const WRITTEN_EVERY: Duration = Duration::from_millis(2);
 
 /// What keeps a message out of the log.
 const LOG_FULL: &str = "the log is far beyond its limits, since kafka is slow or away";
@@ -198,9 +202,34 @@ impl Source {
         log.spool.flush(now());
         self.carry_out(&mut log);
         log.closed = true;
-        // The directory is free once nobody has a handle on the store.
-        log.store = None;
         (log.spool.open(), log.spool.is_safe())
+    }
+
+    /// After [`Source::close`]: the directory is free once nobody has a handle on the store.
+    pub(crate) fn release(&self) {
+        self.log().store = None;
+    }
+
+    /// After [`Source::close`], while the broker goes on: waits until the disk has what was given to
+    /// it, tells the publishers of all else that it has failed, and returns the queue as it is left.
+    pub(crate) fn leave(&self) -> Option<Queue> {
+        let deadline = Instant::now() + LEAVING;
+        while !self.log().spool.is_written() && Instant::now() < deadline {
+            std::thread::sleep(WRITTEN_EVERY);
+        }
+        let mut log = self.log();
+        log.spool.abandon();
+        let mut refused = Vec::new();
+        while let Some(output) = log.spool.poll() {
+            if let Output::Done((shard, duty), reason) = output {
+                refused.push((shard, duty, reason));
+            }
+        }
+        if !refused.is_empty() {
+            self.host.duties_done(&mut refused);
+        }
+        log.store = None;
+        log.spool.left()
     }
 
     pub(crate) fn status(&self) -> ConnectorStatus {

@@ -382,6 +382,36 @@ impl Spool {
             || self.disk.as_ref().is_some_and(|disk| self.spooling && disk.has(self.next))
     }
 
+    /// Whether the store has confirmed all that it was given.
+    pub fn is_written(&self) -> bool {
+        self.disk.as_ref().is_none_or(Disk::is_idle)
+    }
+
+    /// Nothing more will be given to Kafka from here: what waits for an entry is refused.
+    pub fn abandon(&mut self) {
+        let head = self.head.iter_from(0).filter_map(|(_, entry)| entry.duty.take());
+        let tail = self.tail.iter_mut().filter_map(|(_, entry)| entry.duty.take());
+        let on_disk = std::mem::take(&mut self.waiting).into_values();
+        let duties: Vec<Duty> = head.chain(on_disk).chain(tail).collect();
+        for duty in duties {
+            self.done(Some(duty), ReasonCode::ImplementationSpecificError);
+        }
+    }
+
+    /// The queue with what is on disk of this log: what the next log of the rule begins with.
+    pub fn left(&mut self) -> Option<Queue> {
+        let below = self.disk.as_ref()?.written_below();
+        let mut left = self.gap;
+        let head = self.head.iter_from(0).map(|(position, entry)| (position, &*entry));
+        let tail = self.tail.iter().map(|(position, entry)| (*position, entry));
+        for (_, entry) in head.chain(tail).filter(|(position, _)| *position < below) {
+            left.add(Amount { entries: 1, bytes: entry.bytes as u64 });
+        }
+        let disk = self.disk.as_ref()?;
+        left.add(Amount { entries: disk.loading_entries(), bytes: disk.loading_bytes() });
+        Some(disk.queue(self.next, left))
+    }
+
     /// From now on time alone sends the log to the disk, whatever its acknowledgements promise:
     /// the end is near.
     pub fn hurry(&mut self, after: Duration) {

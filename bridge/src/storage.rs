@@ -118,6 +118,14 @@ impl Queues {
         }
     }
 
+    /// The queue of a connector that has ended: the next one of that name goes on with it.
+    pub(crate) fn give_back(&mut self, connector: &str, queue: &Queue) {
+        let run = queue.base >> RUN_BITS;
+        self.known.insert(connector.as_bytes().to_vec(), (queue.id, run));
+        let (next, entries, bytes) = (queue.base, queue.entries, queue.bytes);
+        self.found.insert(queue.id, QueueSummary { next, entries, bytes, ..Default::default() });
+    }
+
     /// Says what is left: spools whose connectors are not configured any more.
     pub(crate) fn warn_of_orphans(&self) {
         for (connector, (id, _)) in &self.known {

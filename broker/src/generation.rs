@@ -4,20 +4,15 @@ use std::sync::Arc;
 
 use midge_codec::QoS;
 use midge_config::{Config, Listener};
-use midge_core::{Generation, Limits, QueueFull, Tap};
+use midge_core::{Generation, Limits, QueueFull};
 use tracing::warn;
 
 use crate::auth::Authorizer;
 use crate::policy::Policy;
 
 /// Makes generation `number` of a configuration whose files are in `policy`.
-pub(crate) fn make(number: u64, config: &Config, policy: &Policy, taps: Vec<Tap>) -> Generation {
-    Generation {
-        number,
-        limits: limits(config),
-        authorize: Arc::new(Authorizer::new(policy)),
-        taps,
-    }
+pub(crate) fn make(number: u64, config: &Config, policy: &Policy) -> Generation {
+    Generation { number, limits: limits(config), authorize: Arc::new(Authorizer::new(policy)) }
 }
 
 fn limits(config: &Config) -> Limits {

@@ -5,11 +5,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use midge_bridge::Bridge;
 use midge_codec::ReasonCode;
-use midge_core::{DutyId, Inject, Memory, Offer, ShardId, TapId, Ticket};
+use midge_core::{DutyId, Inject, Memory, Offer, ShardId, Tap, TapId, Ticket};
 use midge_store::Store;
 use tokio::sync::{oneshot, watch};
 
@@ -160,5 +161,13 @@ impl midge_bridge::Host for BridgeHost {
 
     fn inject(&self, inject: Box<Inject>) {
         self.0.inject(inject);
+    }
+
+    fn retap(&self, taps: &Arc<[Tap]>) -> Receiver<()> {
+        let (done, all_done) = mpsc::channel();
+        for inbox in &self.0.inboxes {
+            inbox.push(Letter::Taps(Arc::clone(taps), done.clone()));
+        }
+        all_done
     }
 }

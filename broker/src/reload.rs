@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use midge_codec::Text;
 use midge_config::{Config, Connector};
-use midge_core::Tap;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
@@ -24,7 +23,6 @@ use crate::worker::inbox::{Letter, NewGeneration};
 /// Makes generation after generation.
 pub(crate) struct Reloader {
     hub: Arc<Hub>,
-    taps: Vec<Tap>,
     /// What is in force.
     config: Config,
     /// The open listeners by name, each with its addresses.
@@ -36,10 +34,9 @@ impl Reloader {
     pub(crate) fn new(
         hub: Arc<Hub>,
         config: Config,
-        taps: Vec<Tap>,
         listening: &[Listening],
     ) -> std::io::Result<Reloader> {
-        let mut reloader = Reloader { hub, taps, config, open: Vec::new(), generation: 0 };
+        let mut reloader = Reloader { hub, config, open: Vec::new(), generation: 0 };
         reloader.note_open(listening)?;
         Ok(reloader)
     }
@@ -117,8 +114,7 @@ impl Reloader {
         }
         self.generation += 1;
         let policy = Arc::new(policy);
-        let taps = self.taps.clone();
-        let generation = Arc::new(generation::make(self.generation, config, &policy, taps));
+        let generation = Arc::new(generation::make(self.generation, config, &policy));
         let mut confirmed = Vec::new();
         for (inbox, opened) in self.hub.inboxes.iter().zip(copies) {
             let (done, is_done) = oneshot::channel();

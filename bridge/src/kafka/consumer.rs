@@ -131,7 +131,12 @@ impl Reader {
             }
             let limit = self.sink.plan.max_under_way;
             let under_way = self.sink.offsets().under_way();
-            if under_way >= limit {
+            if self.sink.is_paused() {
+                // Every time, since the group may have given us others. Polling goes on, or it
+                // would give our partitions away.
+                paused = true;
+                pause(&consumer);
+            } else if under_way >= limit {
                 let since = *full_since.get_or_insert(now);
                 if !paused && now.duration_since(since) < LAG {
                     // The shards are at it; nothing is polled meanwhile, so nothing more comes.

@@ -86,6 +86,21 @@ impl Disk {
         self.durable_below >= below
     }
 
+    /// Whether no transaction with entries waits to be confirmed.
+    pub(super) fn is_idle(&self) -> bool {
+        self.commits.is_empty()
+    }
+
+    /// Entries below are on disk, unless they were finished before.
+    pub(super) fn written_below(&self) -> Position {
+        self.durable_below
+    }
+
+    /// The queue for the log that follows: no position below `next` is used again.
+    pub(super) fn queue(&self, next: Position, left: Amount) -> Queue {
+        Queue { base: next, entries: left.entries, bytes: left.bytes, ..self.queue.clone() }
+    }
+
     pub(super) fn loading_entries(&self) -> u64 {
         self.loading.as_ref().map_or(0, |loading| loading.amount.entries)
     }
@@ -436,7 +451,7 @@ impl Spool {
 }
 
 impl Amount {
-    fn add(&mut self, more: Amount) {
+    pub(super) fn add(&mut self, more: Amount) {
         self.entries += more.entries;
         self.bytes += more.bytes;
     }

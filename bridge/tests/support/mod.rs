@@ -5,6 +5,7 @@
 
 pub mod proxy;
 
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,9 @@ use midge_config::{
     Ack, ClientProperties, Connector, ConnectorKind, Kafka, OffsetReset, Origin, SinkConnector,
     SourceConnector, Spool, Tombstones,
 };
-use midge_core::{Client, DutyId, Inject, Memory, Message, Offer, Origin as From, ShardId, TapId};
+use midge_core::{
+    Client, DutyId, Inject, Memory, Message, Offer, Origin as From, ShardId, Tap, TapId,
+};
 
 /// No condition may take longer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,6 +31,7 @@ pub struct Seen {
     pub done: Vec<Done>,
     pub full: Vec<(TapId, bool)>,
     pub injects: Vec<Inject>,
+    pub taps: Vec<TapId>,
 }
 
 /// The fake broker.
@@ -59,6 +63,12 @@ impl Host for Broker {
             let bridge = self.bridge.wait().upgrade();
             bridge.inspect(|bridge| bridge.injected(ticket, reason));
         }
+    }
+
+    fn retap(&self, taps: &Arc<[Tap]>) -> Receiver<()> {
+        self.lock().taps = taps.iter().map(|tap| tap.id).collect();
+        self.changed.notify_all();
+        mpsc::channel().1
     }
 }
 

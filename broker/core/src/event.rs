@@ -8,7 +8,7 @@ use midge_codec::{Connect, Packet, PublishProperties, QoS, ReasonCode, Text, Top
 
 use crate::commit::{Operation, Position, QueueId, StoredEntry};
 use crate::message::{Client, Message};
-use crate::settings::{Generation, TapId};
+use crate::settings::{Generation, Tap, TapId};
 
 pub use crate::shard::peer::PeerMessage;
 
@@ -137,6 +137,8 @@ pub enum In {
     StoreFull(bool),
     /// A new configuration: live sessions are judged anew.
     Generation(Arc<Generation>),
+    /// The bridge's source rules from now on, instead of those before; there are none at first.
+    Taps(Arc<[Tap]>),
     /// Close one client's connection by an operator's or policy's decision.
     Disconnect {
         /// Which.

@@ -1,4 +1,4 @@
-//! What the operator decides, as one generation of it: limits, access, rules of the bridge.
+//! What the operator decides: limits and access, as one generation of them, and the bridge's rules.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +15,6 @@ pub struct Generation {
     pub limits: Limits,
     /// Who may what.
     pub authorize: Arc<dyn Authorize>,
-    /// The bridge's source rules.
-    pub taps: Vec<Tap>,
 }
 
 impl std::fmt::Debug for Generation {
@@ -25,7 +23,7 @@ impl std::fmt::Debug for Generation {
     }
 }
 
-/// Names a rule of the bridge; stable over reloads as long as the rule is the same.
+/// Names a rule of the bridge; no other rule of the process ever has the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TapId(pub u32);
 

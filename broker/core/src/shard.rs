@@ -119,7 +119,7 @@ impl Shard {
         Shard {
             id,
             shards,
-            taps: Taps::new(&generation),
+            taps: Taps::default(),
             generation,
             memory,
             wire: Wire::default(),
@@ -199,6 +199,7 @@ impl Shard {
             }
             In::StoreFull(full) => self.commits.full = full,
             In::Generation(generation) => self.reload(now, generation),
+            In::Taps(taps) => self.retap(now, taps),
             In::Shutdown => self.shutdown(now),
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use midge_bridge::{Bridge, Kept, Observer, Storage};
 use midge_config::Config;
 use midge_core::stored::Restored;
-use midge_core::{Generation, Memory, Shard, ShardId, Tap};
+use midge_core::{Generation, In, Memory, Shard, ShardId, Tap};
 use tracing::info;
 
 use super::StartError;
@@ -73,10 +73,10 @@ impl Prepared {
         let taps = start_bridge(hub, &config, observer, found.kept)?;
         connectors::warn_of_silent(&config, &policy);
         let policy = Arc::new(policy);
-        let generation = Arc::new(generation::make(0, &config, &policy, taps.clone()));
-        let beginnings = begin(hub, &generation, found.restored);
+        let generation = Arc::new(generation::make(0, &config, &policy));
+        let beginnings = begin(hub, &generation, &taps, found.restored);
         let sys_interval = config.sys_interval;
-        let reloader = Reloader::new(Arc::clone(hub), config, taps, &listening)?;
+        let reloader = Reloader::new(Arc::clone(hub), config, &listening)?;
         let mut running = Running::new(Arc::clone(hub), reloader);
         running.start_threads(beginnings, &policy, &listening, sys_interval)?;
         info!("midge version {} running", env!("CARGO_PKG_VERSION"));
@@ -105,14 +105,20 @@ fn recover(
 }
 
 /// The shards, with what was stored of them.
-fn begin(hub: &Hub, generation: &Arc<Generation>, restored: Vec<Restored>) -> Vec<Beginning> {
-    let count = hub.inboxes.len();
+fn begin(
+    hub: &Hub,
+    generation: &Arc<Generation>,
+    taps: &Arc<[Tap]>,
+    restored: Vec<Restored>,
+) -> Vec<Beginning> {
+    let (now, count) = (Worker::now(), hub.inboxes.len());
     let shard = |id| {
         let (generation, memory) = (Arc::clone(generation), Arc::clone(&hub.memory));
-        let shard = Shard::new(ShardId(id as u8), count, generation, memory);
+        let mut shard = Shard::new(ShardId(id as u8), count, generation, memory);
+        shard.handle(now, In::Taps(Arc::clone(taps)));
         if hub.store.is_some() { shard.with_store() } else { shard }
     };
-    storage::begin(Worker::now(), (0..count).map(shard).collect(), restored)
+    storage::begin(now, (0..count).map(shard).collect(), restored)
 }
 
 fn start_bridge(
@@ -120,11 +126,11 @@ fn start_bridge(
     config: &Config,
     observer: Option<Observer>,
     kept: Option<Kept>,
-) -> Result<Vec<Tap>, StartError> {
+) -> Result<Arc<[Tap]>, StartError> {
     // What connectors have left that are gone has to be dealt with, too.
     let left = kept.as_ref().is_some_and(|kept| !kept.keyed.is_empty() || !kept.queues.is_empty());
     if config.connectors.is_empty() && !left {
-        return Ok(Vec::new());
+        return Ok(Arc::default());
     }
     let mut settings = midge_bridge::Settings::from(config);
     settings.observer = observer;

@@ -4,10 +4,11 @@
 //! the worker only when there was nothing waiting, so a batch costs one wake-up at most. What one
 //! thread sends is received in the order it was sent.
 
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use midge_codec::ReasonCode;
-use midge_core::{DutyId, Generation, Inject, PeerMessage, ShardId, TapId};
+use midge_core::{DutyId, Generation, Inject, PeerMessage, ShardId, Tap, TapId};
 use tokio::sync::{Notify, oneshot};
 
 use crate::listener::Listening;
@@ -28,6 +29,8 @@ pub(crate) enum Letter {
     DutyDone { duty: DutyId, reason: ReasonCode },
     /// A rule of the bridge fills up, or drains.
     TapFull { tap: TapId, full: bool },
+    /// The bridge's source rules from now on; the sender hears when they are in force.
+    Taps(Arc<[Tap]>, Sender<()>),
     /// A new configuration; the sender hears when it is in force.
     Generation(Box<NewGeneration>),
     /// Somebody wants to know what has been counted.

@@ -43,6 +43,10 @@ impl Worker {
             Letter::Durable(number) => feed(In::Durable(number)),
             Letter::Loaded(answer) => self.loaded(now, *answer),
             Letter::StoreFull(full) => feed(In::StoreFull(full)),
+            Letter::Taps(taps, done) => {
+                feed(In::Taps(taps));
+                drop(done);
+            }
             Letter::Generation(new) => {
                 let NewGeneration { generation, policy, opened, done } = *new;
                 feed(In::Generation(generation));

@@ -5,10 +5,10 @@ use std::time::Duration;
 use midge::storage::queue_summary;
 use midge_bridge::{Kept, STATE};
 use midge_core::stored::Recovery;
-use midge_core::{QueueId, Shard, ShardId};
+use midge_core::{In, QueueId, Shard, ShardId};
 use midge_store::Report;
 
-use super::World;
+use super::{World, taps};
 use crate::cast::MEMBERS;
 use crate::mutation::Mutation;
 use crate::recovered::Recovered;
@@ -130,7 +130,9 @@ impl World {
         self.shards = (0..shards)
             .map(|id| {
                 let (generation, memory) = (generation.clone(), self.memory.clone());
-                Shard::new(ShardId(id as u8), shards, generation, memory).with_store()
+                let mut shard = Shard::new(ShardId(id as u8), shards, generation, memory);
+                shard.handle(self.now, In::Taps(taps()));
+                shard.with_store()
             })
             .collect();
         self.restore(shards, &report);

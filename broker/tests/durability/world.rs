@@ -115,6 +115,17 @@ pub(crate) struct World {
     pub(crate) trace: Trace,
 }
 
+/// The one rule of the bridge: it takes what is published below `tap/`.
+pub(crate) fn taps() -> Arc<[Tap]> {
+    Arc::new([Tap {
+        id: TapId(1),
+        name: Text::from_static("rule"),
+        filters: vec![TopicFilter::try_from("tap/#").unwrap()],
+        waits: true,
+        reader: None,
+    }])
+}
+
 impl World {
     pub(crate) fn new(seed: u64, mutation: Option<Mutation>, trace: Trace) -> World {
         let mut random = Random::new(seed);
@@ -215,13 +226,6 @@ impl World {
             number: 1,
             limits: self.limits.clone(),
             authorize: Arc::new(Everything),
-            taps: vec![Tap {
-                id: TapId(1),
-                name: Text::from_static("rule"),
-                filters: vec![TopicFilter::try_from("tap/#").unwrap()],
-                waits: true,
-                reader: None,
-            }],
         })
     }
 

@@ -7,16 +7,12 @@ use tracing::warn;
 
 use super::Shard;
 use crate::Now;
-use crate::connection::paused;
 use crate::session::{Delivery, Subscription};
 use crate::settings::{Generation, Verdict};
 
 impl Shard {
     pub(super) fn reload(&mut self, now: Now, generation: Arc<Generation>) {
         self.generation = generation;
-        let generation = Arc::clone(&self.generation);
-        self.taps.replace(&generation);
-        self.resume_all(now, paused::TAP);
         let sessions: Vec<u32> = self.sessions.iter().map(|(number, _)| number as u32).collect();
         // Only who has been judged anew may take what another one may not read any more.
         let mut given_back = Vec::new();

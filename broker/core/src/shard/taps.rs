@@ -1,5 +1,7 @@
 //! The bridge's source rules: which messages they take, whose acknowledgement waits for them.
 
+use std::sync::Arc;
+
 use hashbrown::HashSet;
 use tracing::debug;
 
@@ -9,37 +11,29 @@ use super::duties::Unacknowledged;
 use crate::connection::paused;
 use crate::event::Offer;
 use crate::filters::FilterMap;
-use crate::settings::{Generation, TapId};
+use crate::settings::{Tap, TapId};
 use crate::{Now, Out};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Taps {
-    /// Places in [`Generation::taps`].
+    rules: Arc<[Tap]>,
+    /// Places in `rules`.
     filters: FilterMap<u32>,
-    /// None of them: nothing to do for any message.
-    empty: bool,
     full: HashSet<TapId>,
     matches: Vec<u32>,
 }
 
 impl Taps {
-    pub(super) fn new(generation: &Generation) -> Taps {
-        let mut filters = FilterMap::default();
-        for (place, tap) in generation.taps.iter().enumerate() {
+    /// New rules; those that were full and still exist stay full.
+    fn replace(&mut self, rules: Arc<[Tap]>) {
+        self.filters = FilterMap::default();
+        for (place, tap) in rules.iter().enumerate() {
             for filter in &tap.filters {
-                filters.insert(filter.filter(), place as u32);
+                self.filters.insert(filter.filter(), place as u32);
             }
         }
-        let empty = generation.taps.is_empty();
-        Taps { filters, empty, full: HashSet::new(), matches: Vec::new() }
-    }
-
-    /// A new generation's rules; those that were full and still exist stay full.
-    pub(super) fn replace(&mut self, generation: &Generation) {
-        let full = std::mem::take(&mut self.full);
-        *self = Taps::new(generation);
-        self.full =
-            full.into_iter().filter(|id| generation.taps.iter().any(|tap| tap.id == *id)).collect();
+        self.full.retain(|id| rules.iter().any(|tap| tap.id == *id));
+        self.rules = rules;
     }
 }
 
@@ -72,7 +66,7 @@ impl Shard {
         envelope: &mut Envelope,
         mut publish: Option<&mut Unacknowledged>,
     ) -> (bool, bool) {
-        if self.taps.empty {
+        if self.taps.rules.is_empty() {
             return (false, false);
         }
         let mut matches = std::mem::take(&mut self.taps.matches);
@@ -81,10 +75,10 @@ impl Shard {
         // A rule whose filters overlap takes a message once.
         matches.sort_unstable();
         matches.dedup();
-        let generation = std::sync::Arc::clone(&self.generation);
+        let (rules, generation) = (Arc::clone(&self.taps.rules), Arc::clone(&self.generation));
         let (mut any, mut full) = (false, false);
         for place in matches.drain(..) {
-            let tap = &generation.taps[place as usize];
+            let tap = &rules[place as usize];
             let message = envelope.message();
             if message.trail.contains(&tap.name) {
                 debug!(rule = %tap.name, topic = %message.topic, "message has passed this rule");
@@ -107,6 +101,12 @@ impl Shard {
         }
         self.taps.matches = matches;
         (any, full)
+    }
+
+    /// The bridge's rules have changed. Who waited for one that is gone goes on.
+    pub(super) fn retap(&mut self, now: Now, rules: Arc<[Tap]>) {
+        self.taps.replace(rules);
+        self.resume_all(now, paused::TAP);
     }
 
     /// A rule is full, or can take more: then all who waited go on.

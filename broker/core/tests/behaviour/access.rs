@@ -69,10 +69,10 @@ fn a_reload_takes_live_subscriptions_away_and_gives_them_back() {
     let client = broker.connect(&at_home("c", 0, 2), V5);
     broker.subscribe(client, "t", QoS::AtMostOnce);
     let publisher = broker.connect(&at_home("p", 1, 2), V5);
-    broker.reload(&Limits::default(), NOTHING, &[]);
+    broker.reload(&Limits::default(), NOTHING);
     broker.publish(publisher, message("t", QoS::AtMostOnce, "secret"));
     assert!(broker.read_publishes(client).is_empty());
-    broker.reload(&Limits::default(), Access::default(), &[]);
+    broker.reload(&Limits::default(), Access::default());
     broker.publish(publisher, message("t", QoS::AtMostOnce, "open"));
     assert_eq!(broker.read_payloads(client), ["open"]);
 }
@@ -91,7 +91,7 @@ fn a_reload_takes_away_what_waits_and_what_was_sent_but_not_acknowledged() {
     }
     // The connection breaks before any of it is read.
     broker.lose(client);
-    broker.reload(&Limits::default(), NOTHING, &[]);
+    broker.reload(&Limits::default(), NOTHING);
     let client = broker.resume("c", V5);
     assert!(broker.read_publishes(client).is_empty());
     let stats = broker.stats();
@@ -119,7 +119,7 @@ fn what_waited_for_a_shared_member_without_access_goes_to_another() {
         },
         ..Access::default()
     };
-    broker.reload(&Limits::default(), not_first, &[]);
+    broker.reload(&Limits::default(), not_first);
     assert_eq!(broker.read_payloads(second), ["2"]);
 }
 
@@ -129,7 +129,7 @@ fn retained_messages_of_a_publisher_without_rights_are_not_delivered() {
     let publisher = broker.connect("p", V5);
     broker.publish(publisher, retained("t", "x"));
     let deny = Access { publish: |client, _| client != "p", ..Access::default() };
-    broker.reload(&Limits::default(), deny, &[]);
+    broker.reload(&Limits::default(), deny);
     let client = broker.connect("c", V5);
     broker.subscribe(client, "t", QoS::AtMostOnce);
     assert!(broker.read_publishes(client).is_empty());
@@ -216,7 +216,7 @@ fn what_one_shared_member_may_not_read_any_more_does_not_go_to_one_not_yet_judge
     assert_eq!(broker.read_payloads(first).len(), 1);
     let second = broker.connect("second", V5);
     broker.subscribe(second, "$share/g/t", QoS::AtLeastOnce);
-    broker.reload(&Limits::default(), NOTHING, &[]);
+    broker.reload(&Limits::default(), NOTHING);
     assert!(broker.read_publishes(second).is_empty());
     assert!(broker.read_publishes(first).is_empty());
     assert_eq!(broker.stats().queued, 0);

@@ -621,7 +621,7 @@ fn what_leaves_a_member_for_another_is_with_one_of_them_at_any_moment() {
         // The first may not read them any more: they leave it, and its queue is empty.
         broker.store.waits = true;
         let read: fn(&str, &str) -> bool = |client, _| !client.starts_with("first");
-        broker.reload(&Limits::default(), Access { read, ..Access::default() }, &[]);
+        broker.reload(&Limits::default(), Access { read, ..Access::default() });
         broker.sync_some(written);
         broker.crash();
         broker.store.waits = false;

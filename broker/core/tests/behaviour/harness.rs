@@ -74,7 +74,7 @@ pub(crate) struct Broker {
     pub(crate) store: Store,
     limits: Limits,
     pub(crate) access: Access,
-    taps: Vec<Tap>,
+    taps: Arc<[Tap]>,
 }
 
 impl Broker {
@@ -98,16 +98,12 @@ impl Broker {
         memory_bytes: usize,
     ) -> Broker {
         let memory = Memory::new(memory_bytes);
-        let generation = Arc::new(Generation {
-            number: 1,
-            limits: limits.clone(),
-            authorize: Arc::new(access),
-            taps: taps.clone(),
-        });
+        let generation =
+            Arc::new(Generation { number: 1, limits: limits.clone(), authorize: Arc::new(access) });
         let shards = (0..count)
             .map(|id| Shard::new(ShardId(id as u8), count, generation.clone(), memory.clone()))
             .collect();
-        Broker {
+        let mut broker = Broker {
             now: Now { instant: Instant::now(), unix_millis: 1_000_000 },
             shards,
             memory,
@@ -124,28 +120,31 @@ impl Broker {
             store: Store::default(),
             limits,
             access,
-            taps,
+            taps: taps.into(),
+        };
+        broker.retap();
+        broker
+    }
+
+    /// Gives every shard the bridge's rules.
+    fn retap(&mut self) {
+        for shard in &mut self.shards {
+            shard.handle(self.now, In::Taps(Arc::clone(&self.taps)));
         }
     }
 
-    /// Switches every shard to new rules.
-    pub(crate) fn reload(&mut self, limits: &Limits, access: Access, taps: &[Tap]) {
+    /// Switches every shard to a new configuration.
+    pub(crate) fn reload(&mut self, limits: &Limits, access: Access) {
         for shard in 0..self.shards.len() {
-            self.reload_one(shard, limits.clone(), access, taps.to_vec());
+            self.reload_one(shard, limits.clone(), access);
         }
     }
 
     /// Switches one shard: the others follow later.
-    pub(crate) fn reload_one(
-        &mut self,
-        shard: usize,
-        limits: Limits,
-        access: Access,
-        taps: Vec<Tap>,
-    ) {
+    pub(crate) fn reload_one(&mut self, shard: usize, limits: Limits, access: Access) {
         self.generation += 1;
         let number = self.generation;
-        let generation = Generation { number, limits, authorize: Arc::new(access), taps };
+        let generation = Generation { number, limits, authorize: Arc::new(access) };
         self.handle(ShardId(shard as u8), In::Generation(Arc::new(generation)));
     }
 
@@ -450,7 +449,6 @@ impl Broker {
             number: 1,
             limits: self.limits.clone(),
             authorize: Arc::new(self.access),
-            taps: self.taps.clone(),
         });
         self.memory = Memory::new(self.memory.limit());
         self.links.clear();
@@ -461,6 +459,7 @@ impl Broker {
             .map(|id| Shard::new(ShardId(id as u8), count, generation.clone(), self.memory.clone()))
             .map(Shard::with_store)
             .collect();
+        self.retap();
         self.store.clear(clear);
         for (id, restored) in restored.into_iter().enumerate() {
             self.shards[id].restore(self.now, restored);

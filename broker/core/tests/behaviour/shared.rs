@@ -105,7 +105,7 @@ fn a_member_whose_access_is_gone_gets_nothing_that_was_under_way() {
     let deny = Access { read: |_, _| false, subscribe: |_, _| Verdict::Never, ..Access::default() };
     broker.holds_links = true;
     // The member's shard knows the new rules, the group's does not yet.
-    broker.reload_one(1, Limits::default(), deny, Vec::new());
+    broker.reload_one(1, Limits::default(), deny);
     broker.publish(publisher, message("t", QoS::AtLeastOnce, "secret"));
     broker.deliver_all();
     assert!(broker.read_publishes(member).is_empty());

@@ -222,7 +222,7 @@ fn access_taken_away_while_a_subscribe_is_pending_keeps_retained_messages_back()
         subscribe: |_, _| midge_core::Verdict::Never,
         ..Access::default()
     };
-    broker.reload(&Limits::default(), deny, &[]);
+    broker.reload(&Limits::default(), deny);
     broker.deliver_all();
     assert!(broker.read_publishes(client).is_empty());
 }

@@ -69,6 +69,17 @@ pub(crate) struct World {
 
 const TOPICS: [&str; 5] = ["a/one", "a/two", "b/one", "tap/x", "shared/y"];
 
+/// The one rule of the bridge: it takes what is published below `tap/`.
+pub(crate) fn taps() -> Arc<[Tap]> {
+    Arc::new([Tap {
+        id: TapId(1),
+        name: Text::from_static("rule"),
+        filters: vec![TopicFilter::try_from("tap/#").unwrap()],
+        waits: true,
+        reader: None,
+    }])
+}
+
 impl World {
     pub(crate) fn new(seed: u64) -> World {
         let mut random = Random::new(seed);
@@ -94,18 +105,16 @@ impl World {
                 ..Limits::default()
             },
             authorize: Arc::new(Everything),
-            taps: vec![Tap {
-                id: TapId(1),
-                name: Text::from_static("rule"),
-                filters: vec![TopicFilter::try_from("tap/#").unwrap()],
-                waits: true,
-                reader: None,
-            }],
         });
-        let shards = (0..count)
-            .map(|id| Shard::new(ShardId(id as u8), count, generation.clone(), memory.clone()))
-            .collect();
         let now = Now { instant: Instant::now(), unix_millis: 1_000_000 };
+        let shards = (0..count)
+            .map(|id| {
+                let id = ShardId(id as u8);
+                let mut shard = Shard::new(id, count, generation.clone(), memory.clone());
+                shard.handle(now, In::Taps(taps()));
+                shard
+            })
+            .collect();
         let mut world = World {
             random,
             now,
