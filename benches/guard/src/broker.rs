@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::callgrind;
 use crate::connection::Connection;
 use crate::counts::Counts;
+use crate::kafka::Kafka;
 
 /// How long anything may take, under callgrind and on a machine that does much else.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
@@ -36,8 +37,14 @@ struct Thread {
 }
 
 impl Broker {
-    /// Starts it in `directory`, with a journal there when sessions are to be stored.
-    pub(crate) fn start(midge: &Path, directory: &Path, stored: bool) -> Result<Broker, String> {
+    /// Starts it in `directory`, with a journal there when sessions are to be stored, and with a
+    /// rule for every message when there is a Kafka.
+    pub(crate) fn start(
+        midge: &Path,
+        directory: &Path,
+        stored: bool,
+        kafka: Option<&Kafka>,
+    ) -> Result<Broker, String> {
         let told = |path: &Path, error: &dyn std::fmt::Display| format!("{path:?}: {error}");
         let midge = midge.canonicalize().map_err(|error| told(midge, &error))?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
@@ -45,7 +52,8 @@ impl Broker {
             .map_err(|error| format!("a free port: {error}"))?
             .port();
         let config = directory.join("midge.toml");
-        std::fs::write(&config, configuration(port, stored)).map_err(|e| told(&config, &e))?;
+        std::fs::write(&config, configuration(port, stored, kafka))
+            .map_err(|e| told(&config, &e))?;
         let log = File::create(directory.join("log")).map_err(|e| told(directory, &e))?;
         let valgrind = log.try_clone().map_err(|e| told(directory, &e))?;
         let child = Command::new("valgrind")
@@ -100,8 +108,8 @@ impl Broker {
         })
     }
 
-    /// Ends it in good order and reads what callgrind has counted.
-    pub(crate) fn end(mut self) -> Result<Counts, String> {
+    /// Ends it in good order and reads what callgrind has counted; `profile` gets a copy.
+    pub(crate) fn end(mut self, profile: Option<&Path>) -> Result<Counts, String> {
         self.settle()?;
         self.signal(Signal::TERM)?;
         let status = self.child.wait().map_err(|error| error.to_string())?;
@@ -109,6 +117,10 @@ impl Broker {
             return Err(self.explain(&format!("ended with {status}")));
         }
         let file = self.directory.join("counts");
+        if let Some(profile) = profile {
+            std::fs::copy(&file, profile)
+                .map_err(|error| format!("{}: {error}", profile.display()))?;
+        }
         let text = std::fs::read(&file).map_err(|error| self.explain(&error.to_string()))?;
         callgrind::read(&String::from_utf8_lossy(&text))
             .map_err(|error| format!("callgrind's counts: {error}"))
@@ -173,7 +185,19 @@ impl Drop for Broker {
 }
 
 /// One worker, no limit that a batch could meet, nothing that happens by the clock.
-fn configuration(port: u16, stored: bool) -> String {
+fn configuration(port: u16, stored: bool, kafka: Option<&Kafka>) -> String {
+    let bridge = kafka.map_or_else(String::new, |kafka| {
+        format!(
+            "[kafka]\n\
+             bootstrap_servers = [\"{}\"]\n\
+             [connectors.guard]\n\
+             type = \"source\"\n\
+             mqtt_filters = [\"guard/#\"]\n\
+             kafka_topic = \"guard\"\n\
+             ack = \"kafka\"\n",
+            kafka.bootstrap_servers
+        )
+    });
     format!(
         "[broker]\n\
          workers = 1\n\
@@ -189,6 +213,7 @@ fn configuration(port: u16, stored: bool) -> String {
          [persistence]\n\
          enabled = {stored}\n\
          [log]\n\
-         types = [\"error\", \"warning\"]\n"
+         types = [\"error\", \"warning\"]\n\
+         {bridge}"
     )
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kafka::Kafka;
 use crate::lockstep;
 use crate::scenario::Scenario;
 
@@ -47,10 +48,19 @@ impl Counts {
 }
 
 impl Runs {
-    /// Runs the broker twice more: `rounds` and twice `rounds`.
-    pub(crate) fn add(&mut self, scenario: &Scenario, midge: &Path) -> Result<(), String> {
-        let short = lockstep::run(scenario, scenario.rounds, midge)?;
-        let long = lockstep::run(scenario, 2 * scenario.rounds, midge)?;
+    /// Runs the broker twice more: `rounds` and twice `rounds`. The directory `profile` gets what
+    /// callgrind wrote about the long run.
+    pub(crate) fn add(
+        &mut self,
+        scenario: &Scenario,
+        midge: &Path,
+        profile: Option<&Path>,
+    ) -> Result<(), String> {
+        let kafka = if scenario.kafka { Some(Kafka::start(midge)?) } else { None };
+        let run = |rounds, profile| lockstep::run(scenario, rounds, midge, kafka.as_ref(), profile);
+        let short = run(scenario.rounds, None)?;
+        let profile = profile.map(|profile| profile.join(format!("{}.callgrind", scenario.name)));
+        let long = run(2 * scenario.rounds, profile.as_deref())?;
         self.short = Some(short.least(self.short));
         self.long = Some(long.least(self.long));
         self.messages = scenario.messages(scenario.rounds);

@@ -13,6 +13,7 @@ mod callgrind;
 mod connection;
 mod counts;
 mod figures;
+mod kafka;
 mod lockstep;
 mod options;
 mod scenario;
@@ -75,7 +76,7 @@ fn run(options: &Options) -> Result<bool, String> {
         }
         let mut runs = Runs::default();
         for attempt in 1..=ATTEMPTS {
-            runs.add(scenario, &options.midge)
+            runs.add(scenario, &options.midge, options.profile.as_deref())
                 .map_err(|error| format!("{}: {error}", scenario.name))?;
             let good =
                 || verdict::judge(scenario, kept.as_ref(), &found.toolchain, runs.cost()).is_good();

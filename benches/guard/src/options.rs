@@ -10,6 +10,7 @@ Counts what a message costs Midge and compares it with benches/guard/figures.tom
   --midge PATH   the program to count; built in release
   --only NAME    one scenario
   --keep         write what is found to figures.toml instead of comparing
+  --profile DIR  leave NAME.callgrind of each scenario there, for callgrind_annotate
 
 Exit code: 0 nothing has grown, 1 something has, 2 it could not be counted.
 ";
@@ -20,12 +21,17 @@ pub(crate) struct Options {
     pub(crate) midge: PathBuf,
     pub(crate) only: Option<String>,
     pub(crate) keep: bool,
+    pub(crate) profile: Option<PathBuf>,
 }
 
 /// `None` when only help was asked for.
 pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
-    let mut options =
-        Options { midge: PathBuf::from("target/release/midge"), only: None, keep: false };
+    let mut options = Options {
+        midge: PathBuf::from("target/release/midge"),
+        only: None,
+        keep: false,
+        profile: None,
+    };
     let mut arguments = arguments;
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument}: expected a value"));
@@ -33,6 +39,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Op
             "--help" | "-h" => return Ok(None),
             "--keep" => options.keep = true,
             "--midge" => options.midge = PathBuf::from(value()?),
+            "--profile" => options.profile = Some(PathBuf::from(value()?)),
             "--only" => {
                 let name = value()?;
                 let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();

@@ -14,6 +14,8 @@ pub(crate) struct Scenario {
     pub(crate) qos: u8,
     /// Sessions that outlive their connections, with persistence on.
     pub(crate) stored: bool,
+    /// A rule takes every message to Kafka, and acknowledgements wait for it.
+    pub(crate) kafka: bool,
     /// Rounds of the short run; the long one has twice as many.
     pub(crate) rounds: usize,
 }
@@ -24,8 +26,15 @@ pub(crate) const BATCH: usize = 16;
 /// Bytes of a payload.
 pub(crate) const PAYLOAD_BYTES: usize = 64;
 
-const PAIRS: Scenario =
-    Scenario { name: "", publishers: 100, subscribers: 100, qos: 0, stored: false, rounds: 20 };
+const PAIRS: Scenario = Scenario {
+    name: "",
+    publishers: 100,
+    subscribers: 100,
+    qos: 0,
+    stored: false,
+    kafka: false,
+    rounds: 20,
+};
 
 /// All of them.
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -34,12 +43,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "pairs-qos-1", qos: 1, ..PAIRS },
     Scenario { name: "pairs-qos-2", qos: 2, ..PAIRS },
     Scenario { name: "pairs-qos-1-stored", qos: 1, stored: true, ..PAIRS },
+    Scenario { name: "kafka-qos-1", qos: 1, subscribers: 0, kafka: true, ..PAIRS },
 ];
 
 impl Scenario {
-    /// Deliveries of so many rounds.
+    /// Deliveries of so many rounds, to subscribers or to Kafka.
     pub(crate) fn messages(&self, rounds: usize) -> usize {
-        let copies = self.subscribers / self.publishers;
-        rounds * self.publishers * BATCH * copies
+        rounds * BATCH * self.publishers.max(self.subscribers)
     }
 }
