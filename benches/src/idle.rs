@@ -42,13 +42,7 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
 
 /// Bytes of resident memory for each of `connections` idle clients.
 fn measure(contender: &Contender, connections: u64, directory: &Path) -> io::Result<f64> {
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    if connections + SPARE_DESCRIPTORS > limit {
-        return Err(io::Error::other(format!(
-            "{connections} connections need {} descriptors, ulimit -n is {limit}",
-            connections + SPARE_DESCRIPTORS
-        )));
-    }
+    check_descriptors(connections)?;
     let broker = contender.start(directory, &[])?;
     let before = settled(&broker)?;
     let clients = (0..connections)
@@ -60,7 +54,20 @@ fn measure(contender: &Contender, connections: u64, directory: &Path) -> io::Res
     Ok((after as f64 - before as f64) / connections as f64)
 }
 
-fn settled(broker: &Broker) -> io::Result<u64> {
+/// Whether this process, and so a broker it starts, may have so many connections.
+pub(crate) fn check_descriptors(connections: u64) -> io::Result<()> {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let needed = connections + SPARE_DESCRIPTORS;
+    if needed > limit {
+        return Err(io::Error::other(format!(
+            "{connections} connections need {needed} descriptors, ulimit -n is {limit}"
+        )));
+    }
+    Ok(())
+}
+
+/// Resident memory of the broker once it no longer changes.
+pub(crate) fn settled(broker: &Broker) -> io::Result<u64> {
     let start = Instant::now();
     let mut found = broker.resident_bytes()?;
     let mut since = start;

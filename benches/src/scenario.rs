@@ -9,7 +9,10 @@ use std::path::Path;
 use crate::options::Options;
 use crate::process::Contender;
 use crate::report::Report;
-use crate::{bridge, durable, idle, loads, outage, recovery};
+use crate::{
+    bridge, connections, connects, durable, filters, groups, idle, loads, logins, outage, recovery,
+    retained, secured,
+};
 
 /// One kind of measurement, by the name it has on the command line.
 pub(crate) struct Scenario {
@@ -29,6 +32,13 @@ pub(crate) static ALL: &[Scenario] = &[
     Scenario { name: "half", usual: true, run: loads::half },
     Scenario { name: "requirements", usual: false, run: loads::requirements },
     Scenario { name: "idle", usual: true, run: idle::run },
+    Scenario { name: "connections", usual: true, run: connections::run },
+    Scenario { name: "filters", usual: true, run: filters::run },
+    Scenario { name: "groups", usual: true, run: groups::run },
+    Scenario { name: "retained", usual: true, run: retained::run },
+    Scenario { name: "connects", usual: true, run: connects::run },
+    Scenario { name: "logins", usual: true, run: logins::run },
+    Scenario { name: "tls", usual: true, run: secured::run },
     Scenario { name: "durable", usual: true, run: durable::run },
     Scenario { name: "recovery", usual: true, run: recovery::run },
     Scenario { name: "bridge", usual: true, run: bridge_to_kafka },
