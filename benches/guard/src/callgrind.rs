@@ -4,7 +4,9 @@
 //! calls of the allocator's entrances; system calls are counted by `--collect-systime`, by function.
 //! The format is described in valgrind's manual, "Callgrind Format Specification".
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::fmt::Write;
 
 use crate::counts::Counts;
 
@@ -33,11 +35,20 @@ const ALLOCATORS: &[&str] = &[
 /// Reading the clock is a system call only under valgrind, which hides the vDSO.
 const CLOCKS: &[&str] = &["clock_gettime", "__vdso_", "gettimeofday"];
 
-/// The counts in a file of callgrind.
-pub(crate) fn read(text: &str) -> Result<Counts, String> {
+/// What a file of callgrind says.
+#[derive(Debug, Default)]
+pub(crate) struct Profile<'a> {
+    pub(crate) counts: Counts,
+    /// How often a function has called another.
+    calls: HashMap<(&'a str, &'a str), u64>,
+}
+
+/// Reads a file of callgrind.
+pub(crate) fn read(text: &str) -> Result<Profile<'_>, String> {
     let mut columns: Vec<&str> = Vec::new();
     let mut names: HashMap<&str, &str> = HashMap::new();
     let mut counts = Counts::default();
+    let mut edges: HashMap<(&str, &str), u64> = HashMap::new();
     let mut current = "";
     let mut called = "";
     // The line behind `calls=` is what the call cost in all; it is in the callee's own lines too.
@@ -50,9 +61,12 @@ pub(crate) fn read(text: &str) -> Result<Counts, String> {
         } else if let Some(name) = line.strip_prefix("cfn=") {
             called = resolve(&mut names, name);
         } else if let Some(calls) = line.strip_prefix("calls=") {
-            if ALLOCATORS.contains(&entrance(called)) {
-                counts.allocations += number(calls.split_whitespace().next(), line)?;
+            let calls = number(calls.split_whitespace().next(), line)?;
+            // An entrance may lead to another: a realloc of nothing is a malloc.
+            if is_allocator(called) && !is_allocator(current) {
+                counts.allocations += calls;
             }
+            *edges.entry((current, called)).or_default() += calls;
             inclusive = true;
         } else if line.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first)) {
             if std::mem::take(&mut inclusive) {
@@ -80,7 +94,45 @@ pub(crate) fn read(text: &str) -> Result<Counts, String> {
     if counts.allocations == 0 {
         return Err("no call of an allocator is there by a name known here".to_owned());
     }
-    Ok(counts)
+    Ok(Profile { counts, calls: edges })
+}
+
+impl Profile<'_> {
+    /// Who has allocated, and who has called those, most calls first; by message, of so many. What
+    /// is less than a thousandth is left out.
+    pub(crate) fn allocations(&self, messages: usize) -> String {
+        let mut text = String::new();
+        let share = |calls: u64| calls as f64 / messages as f64;
+        let allocating = self.callers(is_allocator);
+        for (function, calls) in allocating {
+            if is_allocator(function) || share(calls) < 0.001 {
+                continue;
+            }
+            let _ = writeln!(text, "{:8.3} {function}", share(calls));
+            for (caller, calls) in self.callers(|callee| callee == function) {
+                if share(calls) >= 0.001 {
+                    let _ = writeln!(text, "         {:8.3} {caller}", share(calls));
+                }
+            }
+        }
+        text
+    }
+
+    fn callers(&self, called: impl Fn(&str) -> bool) -> Vec<(&str, u64)> {
+        let mut callers: HashMap<&str, u64> = HashMap::new();
+        for ((caller, callee), calls) in &self.calls {
+            if called(callee) {
+                *callers.entry(caller).or_default() += calls;
+            }
+        }
+        let mut callers: Vec<(&str, u64)> = callers.into_iter().collect();
+        callers.sort_by_key(|(name, calls)| (Reverse(*calls), *name));
+        callers
+    }
+}
+
+fn is_allocator(function: &str) -> bool {
+    ALLOCATORS.contains(&entrance(function))
 }
 
 /// A name is written once, as `(12) name`, and is `(12)` from then on.
@@ -137,8 +189,14 @@ fn=(3)
 fn=(4) clock_gettime@@GLIBC_2.17
 9 10 2 10
 
-fn=(5) realloc'2
--2 100
+fn=(5) grow
+-2 80
+cfn=(6) realloc'2
+calls=1 9
++1 40
+
+fn=(6)
+9 20
 cfn=(2)
 calls=1 40
 40 20
@@ -146,14 +204,21 @@ totals: 330 4 100
 ";
 
     #[test]
-    fn calls_of_the_allocator_are_counted_and_clocks_are_no_system_calls() {
-        let counts = read(FILE).expect("a file of callgrind");
-        assert_eq!(counts, Counts { instructions: 330, allocations: 4, system_calls: 2 });
+    fn entrances_of_the_allocator_are_counted_and_clocks_are_no_system_calls() {
+        let profile = read(FILE).expect("a file of callgrind");
+        let expected = Counts { instructions: 330, allocations: 4, system_calls: 2 };
+        assert_eq!(profile.counts, expected);
+    }
+
+    #[test]
+    fn who_allocates_is_told_by_message() {
+        let profile = read(FILE).expect("a file of callgrind");
+        assert_eq!(profile.allocations(2), "   1.500 midge::turn\n   0.500 grow\n");
     }
 
     #[test]
     fn an_allocator_of_an_unknown_name_is_told_rather_than_counted_as_none() {
-        let error = read(&FILE.replace("malloc", "grab")).expect_err("nothing to count");
+        let error = read(&FILE.replace("alloc", "grab")).expect_err("nothing to count");
         assert!(error.contains("allocator"), "{error}");
     }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::callgrind;
 use crate::kafka::Kafka;
 use crate::lockstep;
 use crate::scenario::Scenario;
@@ -49,7 +50,7 @@ impl Counts {
 
 impl Runs {
     /// Runs the broker twice more: `rounds` and twice `rounds`. The directory `profile` gets what
-    /// callgrind wrote about the long run.
+    /// callgrind wrote about the long run, and who allocated in it.
     pub(crate) fn add(
         &mut self,
         scenario: &Scenario,
@@ -57,10 +58,21 @@ impl Runs {
         profile: Option<&Path>,
     ) -> Result<(), String> {
         let kafka = if scenario.kafka { Some(Kafka::start(midge)?) } else { None };
-        let run = |rounds, profile| lockstep::run(scenario, rounds, midge, kafka.as_ref(), profile);
-        let short = run(scenario.rounds, None)?;
-        let profile = profile.map(|profile| profile.join(format!("{}.callgrind", scenario.name)));
-        let long = run(2 * scenario.rounds, profile.as_deref())?;
+        let run = |rounds| lockstep::run(scenario, rounds, midge, kafka.as_ref());
+        let read = |text: &str| callgrind::read(text).map(|profile| profile.counts);
+        let short = read(&run(scenario.rounds)?)?;
+        let rounds = 2 * scenario.rounds;
+        let text = run(rounds)?;
+        let long = read(&text)?;
+        if let Some(directory) = profile {
+            let who = callgrind::read(&text)?.allocations(scenario.messages(rounds));
+            let write = |kind: &str, text: &str| {
+                let path = directory.join(format!("{}.{kind}", scenario.name));
+                std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
+            };
+            write("callgrind", &text)?;
+            write("allocations", &who)?;
+        }
         self.short = Some(short.least(self.short));
         self.long = Some(long.least(self.long));
         self.messages = scenario.messages(scenario.rounds);

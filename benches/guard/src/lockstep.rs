@@ -8,7 +8,6 @@ use std::path::Path;
 
 use crate::broker::Broker;
 use crate::connection::Connection;
-use crate::counts::Counts;
 use crate::kafka::Kafka;
 use crate::scenario::{BATCH, PAYLOAD_BYTES, Scenario};
 
@@ -18,14 +17,13 @@ struct Load<'a> {
     subscribers: Vec<Connection>,
 }
 
-/// What a broker has used for so many rounds.
+/// What callgrind says of a broker that had so many rounds.
 pub(crate) fn run(
     scenario: &Scenario,
     rounds: usize,
     midge: &Path,
     kafka: Option<&Kafka>,
-    profile: Option<&Path>,
-) -> Result<Counts, String> {
+) -> Result<String, String> {
     let directory = tempfile::Builder::new()
         .prefix("midge-guard-")
         .tempdir()
@@ -45,7 +43,7 @@ pub(crate) fn run(
     if received != expected {
         return Err(format!("found {received} messages delivered, expected {expected}"));
     }
-    broker.end(profile)
+    broker.end()
 }
 
 fn topic(publisher: usize) -> String {

@@ -10,7 +10,8 @@ Counts what a message costs Midge and compares it with benches/guard/figures.tom
   --midge PATH   the program to count; built in release
   --only NAME    one scenario
   --keep         write what is found to figures.toml instead of comparing
-  --profile DIR  leave NAME.callgrind of each scenario there, for callgrind_annotate
+  --profile DIR  leave NAME.callgrind of each scenario there, for callgrind_annotate, and
+                 NAME.allocations: who has allocated, and who called those, by message
 
 Exit code: 0 nothing has grown, 1 something has, 2 it could not be counted.
 ";
