@@ -13,6 +13,7 @@ mod headers;
 pub mod java;
 mod kafka_topic;
 pub mod kcql;
+pub mod projection;
 mod refusal;
 mod sink;
 mod source;
