@@ -14,6 +14,7 @@
 //! drains when Kafka is back.
 
 mod bridge;
+pub mod connect;
 pub mod dev;
 mod health;
 mod host;

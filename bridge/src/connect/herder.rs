@@ -1,0 +1,592 @@
+//! The connectors of a worker: what is wanted of each, and bringing that about.
+//!
+//! Callers change what is wanted, which is kept before they hear of it; one thread compares it with
+//! what runs, and starts, pauses and ends tasks until both agree. So a change never waits for a
+//! connector to start or to end, and the last one counts.
+//!
+//! Invariant: a task runs at most once: what runs of a connector is ended before anything is started
+//! of a later definition or under the same name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use tracing::{error, info, warn};
+
+use super::definition::{Definition, Owner, Properties, TargetState};
+use super::definitions::Definitions;
+use super::engine::{Engine, Failed, InvalidConfig, TaskHandle};
+use super::status::{Condition, ConnectorCondition, RunState};
+
+/// The connectors of a worker.
+pub struct Herder {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    engine: Arc<dyn Engine>,
+    definitions: Definitions,
+    worker_id: String,
+    herd: Mutex<Herd>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Herd {
+    wanted: BTreeMap<String, Wanted>,
+    /// Connectors whose running has to be compared with what is wanted.
+    dirty: BTreeSet<String>,
+    ending: bool,
+}
+
+/// What is wanted of a connector, and how it is.
+struct Wanted {
+    definition: Definition,
+    kind: &'static str,
+    /// Counts definitions and restarts of the connector: what runs of an earlier one has to end.
+    epoch: u64,
+    condition: Condition,
+    tasks: Vec<Task>,
+}
+
+#[derive(Clone, Default)]
+struct Task {
+    config: Properties,
+    condition: Condition,
+    /// Counts restarts.
+    attempt: u64,
+}
+
+/// What runs of a connector.
+#[derive(Default)]
+struct Running {
+    epoch: u64,
+    /// By number: the attempt, the handle, and whether it rests.
+    tasks: BTreeMap<usize, (u64, TaskHandle, bool)>,
+}
+
+/// A connector as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Its name.
+    pub name: String,
+    /// Its properties.
+    pub config: Properties,
+    /// How many tasks it has.
+    pub tasks: usize,
+    /// `source` or `sink`.
+    pub kind: &'static str,
+}
+
+/// Why the herder does not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum HerderError {
+    /// There is no connector of this name.
+    #[error("no connector {0}")]
+    NotFound(String),
+    /// There is no task of this number.
+    #[error("no task {0}-{1}")]
+    NoTask(String, usize),
+    /// There is one already.
+    #[error("connector {0} already exists")]
+    Exists(String),
+    /// It is a file's.
+    #[error("connector {0} belongs to a configuration file, which has to be changed instead")]
+    OfFile(String),
+    /// Its properties cannot be those of a connector.
+    #[error("{0}")]
+    Invalid(InvalidConfig),
+    /// It has to be stopped before.
+    #[error("connector {0} is not stopped")]
+    NotStopped(String),
+    /// The definition cannot be kept.
+    #[error("the definition of connector {0} cannot be kept: {1}")]
+    NotKept(String, std::io::Error),
+}
+
+impl Herder {
+    /// Starts with the connectors of files and with those that are kept.
+    ///
+    /// # Errors
+    /// When what is kept cannot be listed, or no thread can be started.
+    pub fn start(
+        engine: Arc<dyn Engine>,
+        definitions: Definitions,
+        worker_id: String,
+        of_files: BTreeMap<String, Properties>,
+    ) -> std::io::Result<Arc<Herder>> {
+        let mut all = definitions.load()?;
+        for (name, config) in of_files {
+            let mut definition =
+                Definition { config, target: TargetState::Running, owner: Owner::File };
+            if let Some(kept) = all.get(&name) {
+                warn!(
+                    connector = name,
+                    "a configuration file has a connector of this name: it replaces the other"
+                );
+                definition.target = kept.target;
+            }
+            all.insert(name, definition);
+        }
+        let shared = Arc::new(Shared {
+            engine,
+            definitions,
+            worker_id,
+            herd: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        for (name, definition) in all {
+            let mut herd = shared.lock();
+            shared.want(&mut herd, &name, definition);
+        }
+        let thread = std::thread::Builder::new().name("herder".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.run()
+        })?;
+        Ok(Arc::new(Herder { shared, thread: Mutex::new(Some(thread)) }))
+    }
+
+    /// Ends all tasks and waits until they have ended.
+    pub fn shutdown(&self) {
+        self.shared.lock().ending = true;
+        self.shared.changed.notify_all();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            error!("the thread that starts and ends connectors had panicked");
+        }
+    }
+
+    /// What calls itself this worker.
+    #[must_use]
+    pub fn worker_id(&self) -> &str {
+        &self.shared.worker_id
+    }
+
+    /// The names of all connectors.
+    #[must_use]
+    pub fn connectors(&self) -> Vec<String> {
+        self.shared.lock().wanted.keys().cloned().collect()
+    }
+
+    /// A connector as it is shown.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn describe(&self, name: &str) -> Result<Description, HerderError> {
+        let herd = self.shared.lock();
+        Ok(herd.find(name)?.describe(name))
+    }
+
+    /// How a connector and its tasks are.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn condition(&self, name: &str) -> Result<ConnectorCondition, HerderError> {
+        let herd = self.shared.lock();
+        let wanted = herd.find(name)?;
+        Ok(ConnectorCondition {
+            name: name.to_owned(),
+            connector: wanted.condition.clone(),
+            tasks: wanted.tasks.iter().map(|task| task.condition.clone()).collect(),
+            kind: wanted.kind,
+        })
+    }
+
+    /// The properties of a connector's tasks.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn task_configs(&self, name: &str) -> Result<Vec<Properties>, HerderError> {
+        let herd = self.shared.lock();
+        Ok(herd.find(name)?.tasks.iter().map(|task| task.config.clone()).collect())
+    }
+
+    /// Kafka topics that a connector's tasks have used.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn topics(&self, name: &str) -> Result<BTreeSet<String>, HerderError> {
+        let herd = self.shared.lock();
+        let tasks = &herd.find(name)?.tasks;
+        let used = (0..tasks.len()).flat_map(|task| self.shared.engine.topics(name, task));
+        Ok(used.collect())
+    }
+
+    /// Makes a connector.
+    ///
+    /// # Errors
+    /// When there is one of this name, when its properties are wrong, or when it cannot be kept.
+    pub fn create(
+        &self,
+        name: &str,
+        config: Properties,
+        target: TargetState,
+    ) -> Result<Description, HerderError> {
+        let mut herd = self.shared.lock();
+        if herd.wanted.contains_key(name) {
+            return Err(HerderError::Exists(name.to_owned()));
+        }
+        self.put_in(&mut herd, name, config, target)
+    }
+
+    /// Gives a connector other properties, or makes it; whether it is new.
+    ///
+    /// # Errors
+    /// As [`Herder::create`], and when it is a file's.
+    pub fn put(&self, name: &str, config: Properties) -> Result<(bool, Description), HerderError> {
+        let mut herd = self.shared.lock();
+        let known = herd.wanted.get(name);
+        let (new, target) = (known.is_none(), known.map_or(TargetState::Running, Wanted::target));
+        self.put_in(&mut herd, name, config, target).map(|description| (new, description))
+    }
+
+    /// Changes some properties of a connector; those without a value go.
+    ///
+    /// # Errors
+    /// As [`Herder::put`], and when there is none of this name.
+    pub fn patch(
+        &self,
+        name: &str,
+        changes: BTreeMap<String, Option<String>>,
+    ) -> Result<Description, HerderError> {
+        let mut herd = self.shared.lock();
+        let wanted = herd.find(name)?;
+        let (mut config, target) = (wanted.definition.config.clone(), wanted.target());
+        for (key, value) in changes {
+            match value {
+                Some(value) => drop(config.insert(key, value)),
+                None => drop(config.remove(&key)),
+            }
+        }
+        self.put_in(&mut herd, name, config, target)
+    }
+
+    fn put_in(
+        &self,
+        herd: &mut Herd,
+        name: &str,
+        config: Properties,
+        target: TargetState,
+    ) -> Result<Description, HerderError> {
+        let shared = &self.shared;
+        if herd.wanted.get(name).is_some_and(Wanted::is_of_file) {
+            return Err(HerderError::OfFile(name.to_owned()));
+        }
+        shared.engine.plan(name, &config).map_err(HerderError::Invalid)?;
+        let definition = Definition { config, target, owner: Owner::Rest };
+        shared.keep(name, &definition)?;
+        shared.want(herd, name, definition);
+        let wanted = &herd.wanted[name];
+        Ok(Description { tasks: wanted.tasks.len(), ..wanted.describe(name) })
+    }
+
+    /// Ends a connector for good.
+    ///
+    /// # Errors
+    /// When there is none of this name, when it is a file's, or when the disk refuses to forget it.
+    pub fn delete(&self, name: &str) -> Result<(), HerderError> {
+        let mut herd = self.shared.lock();
+        if herd.find(name)?.is_of_file() {
+            return Err(HerderError::OfFile(name.to_owned()));
+        }
+        self.shared
+            .definitions
+            .forget(name)
+            .map_err(|error| HerderError::NotKept(name.to_owned(), error))?;
+        herd.wanted.remove(name);
+        self.shared.dirty(&mut herd, name);
+        Ok(())
+    }
+
+    /// Has a connector run, rest or stop.
+    ///
+    /// # Errors
+    /// When there is none of this name, or when that cannot be kept.
+    pub fn target(&self, name: &str, target: TargetState) -> Result<(), HerderError> {
+        let mut herd = self.shared.lock();
+        let wanted = herd.find(name)?;
+        if wanted.target() == target {
+            return Ok(());
+        }
+        let definition = Definition { target, ..wanted.definition.clone() };
+        if definition.owner == Owner::Rest {
+            self.shared.keep(name, &definition)?;
+        }
+        let wanted = herd.find_mut(name)?;
+        wanted.definition = definition;
+        self.shared.dirty(&mut herd, name);
+        Ok(())
+    }
+
+    /// Starts a connector anew, with its tasks or those of them that failed.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn restart(
+        &self,
+        name: &str,
+        include_tasks: bool,
+        only_failed: bool,
+    ) -> Result<ConnectorCondition, HerderError> {
+        let mut herd = self.shared.lock();
+        let wanted = herd.find_mut(name)?;
+        let counts = |condition: &Condition| !only_failed || condition.state == RunState::Failed;
+        if counts(&wanted.condition) {
+            wanted.condition.state = RunState::Restarting;
+            wanted.condition.trace = None;
+        }
+        if include_tasks {
+            for task in wanted.tasks.iter_mut().filter(|task| counts(&task.condition)) {
+                task.restart();
+            }
+        }
+        self.shared.dirty(&mut herd, name);
+        drop(herd);
+        self.condition(name)
+    }
+
+    /// Starts one task anew.
+    ///
+    /// # Errors
+    /// When there is no such connector or task.
+    pub fn restart_task(&self, name: &str, task: usize) -> Result<(), HerderError> {
+        let mut herd = self.shared.lock();
+        let wanted = herd.find_mut(name)?;
+        let found = wanted.tasks.get_mut(task);
+        found.ok_or_else(|| HerderError::NoTask(name.to_owned(), task))?.restart();
+        self.shared.dirty(&mut herd, name);
+        Ok(())
+    }
+}
+
+impl Drop for Herder {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl Task {
+    fn restart(&mut self) {
+        self.attempt += 1;
+        self.condition.state = RunState::Restarting;
+        self.condition.trace = None;
+    }
+}
+
+impl Wanted {
+    fn target(&self) -> TargetState {
+        self.definition.target
+    }
+
+    fn is_of_file(&self) -> bool {
+        self.definition.owner == Owner::File
+    }
+
+    fn describe(&self, name: &str) -> Description {
+        Description {
+            name: name.to_owned(),
+            config: self.definition.config.clone(),
+            tasks: self.tasks.len(),
+            kind: self.kind,
+        }
+    }
+}
+
+impl Herd {
+    fn find(&self, name: &str) -> Result<&Wanted, HerderError> {
+        self.wanted.get(name).ok_or_else(|| HerderError::NotFound(name.to_owned()))
+    }
+
+    fn find_mut(&mut self, name: &str) -> Result<&mut Wanted, HerderError> {
+        self.wanted.get_mut(name).ok_or_else(|| HerderError::NotFound(name.to_owned()))
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Herd> {
+        self.herd.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn dirty(&self, herd: &mut Herd, name: &str) {
+        herd.dirty.insert(name.to_owned());
+        self.changed.notify_all();
+    }
+
+    fn keep(&self, name: &str, definition: &Definition) -> Result<(), HerderError> {
+        let kept = self.definitions.keep(name, definition);
+        kept.map_err(|error| HerderError::NotKept(name.to_owned(), error))
+    }
+
+    /// A definition that counts from now on.
+    fn want(&self, herd: &mut Herd, name: &str, definition: Definition) {
+        let epoch = herd.wanted.get(name).map_or(0, |wanted| wanted.epoch) + 1;
+        let kind = self.engine.kind(&definition.config);
+        let condition = self.condition(RunState::Unassigned, None);
+        let mut tasks = herd.wanted.remove(name).map_or_else(Vec::new, |wanted| wanted.tasks);
+        for task in &mut tasks {
+            task.condition = condition.clone();
+        }
+        let wanted = Wanted { definition, kind, epoch, condition, tasks };
+        herd.wanted.insert(name.to_owned(), wanted);
+        self.dirty(herd, name);
+    }
+
+    fn condition(&self, state: RunState, trace: Option<String>) -> Condition {
+        Condition { state, worker_id: self.worker_id.clone(), trace }
+    }
+
+    /// Compares until told to end, then ends everything.
+    fn run(self: Arc<Shared>) {
+        let mut running: BTreeMap<String, Running> = BTreeMap::new();
+        loop {
+            let mut herd = self.lock();
+            let name = loop {
+                if herd.ending {
+                    break None;
+                }
+                if let Some(name) = herd.dirty.pop_first() {
+                    break Some(name);
+                }
+                herd = self.changed.wait(herd).unwrap_or_else(PoisonError::into_inner);
+            };
+            drop(herd);
+            let Some(name) = name else { break };
+            let mut runs = running.remove(&name).unwrap_or_default();
+            self.bring_about(&name, &mut runs);
+            if !runs.tasks.is_empty() {
+                running.insert(name, runs);
+            }
+        }
+        for (name, mut runs) in running {
+            self.end_all(&name, &mut runs);
+        }
+    }
+
+    /// Has run what is wanted of one connector.
+    fn bring_about(self: &Arc<Shared>, name: &str, runs: &mut Running) {
+        let (epoch, definition, tasks) = match self.lock().wanted.get(name) {
+            None => {
+                self.end_all(name, runs);
+                info!(connector = name, "connector ended");
+                return;
+            }
+            Some(wanted) => (wanted.epoch, wanted.definition.clone(), wanted.tasks.clone()),
+        };
+        if runs.epoch != epoch || definition.target == TargetState::Stopped {
+            self.end_all(name, runs);
+            runs.epoch = epoch;
+        }
+        if definition.target == TargetState::Stopped {
+            return self.tell(name, epoch, |wanted| {
+                wanted.tasks.clear();
+                wanted.condition = self.condition(RunState::Stopped, None);
+            });
+        }
+        let plan = match self.engine.plan(name, &definition.config) {
+            Ok(plan) => plan,
+            Err(error) => {
+                let trace = error.to_string();
+                return self.tell(name, epoch, |wanted| {
+                    wanted.condition = self.condition(RunState::Failed, Some(trace));
+                });
+            }
+        };
+        let paused = definition.target == TargetState::Paused;
+        let state = if paused { RunState::Paused } else { RunState::Running };
+        for (number, task) in plan.tasks.iter().enumerate() {
+            let wanted = tasks.get(number).cloned().unwrap_or_default();
+            let failed = wanted.condition.state == RunState::Failed;
+            match runs.tasks.remove(&number) {
+                Some((attempt, handle, rests)) if attempt == wanted.attempt && !failed => {
+                    if rests != paused {
+                        self.engine.pause(&handle, paused);
+                    }
+                    runs.tasks.insert(number, (attempt, handle, paused));
+                    self.tell_task(name, epoch, number, task, state, None);
+                    continue;
+                }
+                Some((_, handle, _)) => self.engine.end(handle),
+                None => {}
+            }
+            if failed {
+                // Nobody has asked for another attempt.
+                continue;
+            }
+            let on_failure = self.on_failure(name, epoch, number, wanted.attempt);
+            match self.engine.start(name, number, task, paused, on_failure) {
+                Ok(handle) => {
+                    runs.tasks.insert(number, (wanted.attempt, handle, paused));
+                    self.tell_task(name, epoch, number, task, state, None);
+                }
+                Err(trace) => {
+                    warn!(connector = name, task = number, error = trace, "a task has failed");
+                    self.tell_task(name, epoch, number, task, RunState::Failed, Some(trace));
+                }
+            }
+        }
+        self.tell(name, epoch, |wanted| {
+            wanted.tasks.truncate(plan.tasks.len());
+            wanted.condition = self.condition(state, None);
+        });
+    }
+
+    fn end_all(&self, name: &str, runs: &mut Running) {
+        for (number, (_, handle, _)) in std::mem::take(&mut runs.tasks) {
+            self.engine.end(handle);
+            info!(connector = name, task = number, "task ended");
+        }
+    }
+
+    /// Says how a connector is, if its definition is still the one that counts.
+    fn tell(&self, name: &str, epoch: u64, say: impl FnOnce(&mut Wanted)) {
+        if let Some(wanted) = self.lock().wanted.get_mut(name)
+            && wanted.epoch == epoch
+        {
+            say(wanted);
+        }
+    }
+
+    fn tell_task(
+        &self,
+        name: &str,
+        epoch: u64,
+        number: usize,
+        config: &super::engine::TaskPlan,
+        state: RunState,
+        trace: Option<String>,
+    ) {
+        self.tell(name, epoch, |wanted| {
+            while wanted.tasks.len() <= number {
+                wanted.tasks.push(Task::default());
+            }
+            let task = &mut wanted.tasks[number];
+            task.config.clone_from(&config.config);
+            task.condition = self.condition(state, trace);
+        });
+    }
+
+    /// What a task calls, once, when it cannot go on.
+    fn on_failure(self: &Arc<Shared>, name: &str, epoch: u64, task: usize, attempt: u64) -> Failed {
+        let (shared, name) = (Arc::downgrade(self), name.to_owned());
+        Box::new(move |trace: String| {
+            let Some(shared) = shared.upgrade() else { return };
+            error!(connector = name, task, error = trace, "a task has failed");
+            let condition = shared.condition(RunState::Failed, Some(trace));
+            shared.tell(&name, epoch, |wanted| {
+                while wanted.tasks.len() <= task {
+                    wanted.tasks.push(Task::default());
+                }
+                let task = &mut wanted.tasks[task];
+                if task.attempt == attempt {
+                    task.condition = condition;
+                }
+            });
+            // What is left of it has to end.
+            shared.dirty(&mut shared.lock(), &name);
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
