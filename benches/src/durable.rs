@@ -37,18 +37,21 @@ enum Load {
     Offline(usize),
     /// So many to one that is there.
     Online(usize),
+    /// A hundred, each to a session of its own that is there.
+    Pairs,
     /// A hundred sessions, filled while away and drained in turn, and one that is never drained. At
     /// a fixed rate: else the longest wait would be that in the publishers' own queue.
     Filled,
 }
 
-const LOADS: [Load; 7] = [
+const LOADS: [Load; 8] = [
     Load::Offline(1),
     Load::Offline(10),
     Load::Offline(100),
     Load::Online(1),
     Load::Online(10),
     Load::Online(100),
+    Load::Pairs,
     Load::Filled,
 ];
 
@@ -57,6 +60,7 @@ impl Load {
         match self {
             Self::Offline(publishers) => format!("{publishers}→1 session, offline"),
             Self::Online(publishers) => format!("{publishers}→1 session, online"),
+            Self::Pairs => format!("{SESSIONS} pairs, stored sessions online"),
             Self::Filled => format!("{SESSIONS} sessions in turn, 1 never, {}/s", options.rate),
         }
     }
@@ -71,7 +75,8 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
         .median("written_bytes_per_message", "bytes written/message", 0)
         .median("acknowledgement_millis_p50", "p50 ms", 2)
         .median("acknowledgement_millis_p99", "p99 ms", 2)
-        .longest("acknowledgement_millis_longest", "longest ms", 1);
+        .longest("acknowledgement_millis_longest", "longest ms", 1)
+        .chart("cpu_micros_per_message");
     for load in LOADS {
         let name = load.name(bench.options);
         let runs = bench.rounds(&bench.configured(), |contender| {
@@ -101,7 +106,7 @@ fn one(
         window: options.window,
         payload_bytes: PAYLOAD,
         rate: matches!(load, Load::Filled).then_some(options.rate),
-        subscribed: matches!(load, Load::Online(_)),
+        subscribed: matches!(load, Load::Online(_) | Load::Pairs),
         timed: true,
     };
     let figures = match load {
@@ -114,6 +119,7 @@ fn one(
             load::drive(&broker, publishers, subscribers, plan, timing(options))
                 .map(|(figures, _)| figures)
         }),
+        Load::Pairs => pairs(&broker, plan, timing(options)),
         Load::Filled => filled(&broker, plan, timing(options)),
     };
     figures.map_err(|error| broker.explain(&error.to_string()))
@@ -123,6 +129,16 @@ fn session(broker: &Broker, client_id: &str, filter: &str) -> io::Result<TcpStre
     let (mut stream, _) = link::open_stored(broker.port, client_id)?;
     link::subscribe(&mut stream, filter, 1)?;
     Ok(stream)
+}
+
+/// A hundred publishers, each to a stored session that is there.
+fn pairs(broker: &Broker, plan: Plan, timing: Timing) -> io::Result<Figures> {
+    let one = |place: usize| -> io::Result<(TcpStream, Hears)> {
+        let stream = session(broker, &format!("session-{place}"), &format!("bench/{place}"))?;
+        Ok((stream, Hears { first: place, count: 1 }))
+    };
+    let subscribers = (0..SESSIONS).map(one).collect::<io::Result<Vec<_>>>()?;
+    load::drive(broker, SESSIONS, subscribers, plan, timing).map(|(figures, _)| figures)
 }
 
 /// A hundred sessions being filled, one of them after another drained, and one never.

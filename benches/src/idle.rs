@@ -26,7 +26,8 @@ const LONGEST: Duration = Duration::from_secs(3);
 pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
     let mut table = Table::new("idle")
         .median("resident_kilobytes_per_connection", "RSS KB/connection", 2)
-        .ratio("resident_kilobytes_per_connection", "ratio");
+        .ratio("resident_kilobytes_per_connection", "ratio")
+        .chart("resident_kilobytes_per_connection");
     let (contenders, connections) = (bench.brokers(), bench.options.connections);
     let load = format!("{connections} idle connections");
     // Memory hardly differs from run to run: one round says as much as three.

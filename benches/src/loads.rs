@@ -47,11 +47,16 @@ impl Load {
         format!("{}, QoS {qos}, {payload_bytes} bytes{pace}", shape.name())
     }
 
-    fn plan(self, options: &Options) -> Plan {
-        let rate = match self.pace {
+    /// Deliveries a second, when it has a rate.
+    fn rate(self) -> Option<f64> {
+        match self.pace {
             Pace::Saturated => None,
-            Pace::Rate(rate) | Pace::Half(rate) => Some(rate / self.shape.copies() as f64),
-        };
+            Pace::Rate(rate) | Pace::Half(rate) => Some(rate),
+        }
+    }
+
+    fn plan(self, options: &Options) -> Plan {
+        let rate = self.rate().map(|deliveries| deliveries / self.shape.copies() as f64);
         Plan {
             qos: self.qos,
             window: options.window,
@@ -124,11 +129,13 @@ pub(crate) fn half(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
     for payload_bytes in options.payloads.iter().copied() {
         for qos in options.qos.iter().copied() {
             let load = Load { shape: Shape::Pairs, qos, payload_bytes, pace: Pace::Saturated };
-            let plan = load.plan(options);
-            let most = load::run(mosquitto, load.shape, plan, timing(options), bench.directory);
+            let before = report.median(SATURATED, &load.name(), MOSQUITTO, "messages_per_second");
+            let (plan, timing) = (load.plan(options), timing(options));
+            let run = || load::run(mosquitto, load.shape, plan, timing, bench.directory);
+            let most = before.map_or_else(|| run().map(|figures| figures.per_second), Ok);
             match most {
                 Ok(most) => {
-                    let pace = Pace::Half((most.per_second / 2.0).round());
+                    let pace = Pace::Half((most / 2.0).round());
                     measure(bench, report, Load { pace, ..load });
                 }
                 Err(error) => report.skipped.push(format!("half at QoS {qos}, mosquitto: {error}")),
@@ -149,11 +156,11 @@ pub(crate) fn requirements(bench: &Bench<'_>, report: &mut Report) -> io::Result
 
 fn measure(bench: &Bench<'_>, report: &mut Report, load: Load) {
     let (options, name) = (bench.options, load.name());
-    let table = match load.pace {
-        Pace::Saturated => table(SATURATED).chart("cpu_micros_per_message"),
-        Pace::Rate(_) | Pace::Half(_) => {
-            table(AT_RATES).chart("cpu_micros_per_message").chart("latency_millis_p99")
-        }
+    let mut table = match load.pace {
+        Pace::Saturated => table(SATURATED),
+        Pace::Rate(_) | Pace::Half(_) => table(AT_RATES)
+            .median("share_of_the_rate", "of the rate", 2)
+            .chart("latency_millis_p99"),
     };
     let contenders = if load.qos == 0 { bench.everyone() } else { bench.brokers() };
     let plan = load.plan(options);
@@ -161,10 +168,12 @@ fn measure(bench: &Bench<'_>, report: &mut Report, load: Load) {
         let figures = load::run(contender, load.shape, plan, timing(options), bench.directory)?;
         let (micros, speed) = (figures.cpu_micros, figures.per_second);
         eprintln!("{name}, {}: {micros:.2} µs a message, {speed:.0}/s", contender.name);
-        Ok(figures)
+        let mut run = Run::from(figures);
+        run.values.extend(load.rate().map(|rate| speed / rate));
+        Ok(run)
     });
-    let series = runs.into_iter().map(|(broker, runs)| Series { load: name.clone(), broker, runs });
-    report.add(table.with(series.collect()));
+    table.add(&name, runs);
+    report.add(table);
 }
 
 pub(crate) fn timing(options: &Options) -> Timing {
@@ -184,6 +193,7 @@ pub(crate) fn table(name: &str) -> Table {
         .median("cores_broker", "cores: broker", 2)
         .median("cores_publishers", "pub.", 2)
         .median("cores_subscribers", "sub.", 2)
+        .chart("cpu_micros_per_message")
 }
 
 impl Table {

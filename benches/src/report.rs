@@ -66,6 +66,13 @@ impl Report {
         self.accounts.push(Account { name: name.into(), markdown, clean, json });
     }
 
+    /// What a broker has shown of a value already; `None` when it has not run that load.
+    pub(crate) fn median(&self, table: &str, load: &str, broker: &str, value: &str) -> Option<f64> {
+        let table = self.tables.iter().find(|known| known.name == table)?;
+        let row = table.rows.iter().find(|row| row.load == load && row.broker == broker)?;
+        row.median(table.value(value)?)
+    }
+
     fn rows(&self) -> impl Iterator<Item = &Row> {
         self.tables.iter().flat_map(|table| &table.rows)
     }
@@ -207,5 +214,7 @@ mod tests {
         second.tables.into_iter().for_each(|table| first.add(table));
         assert_eq!(first.tables.len(), 1);
         assert_eq!(first.tables[0].rows.len(), 2);
+        let found = |broker| first.median("loads", "pairs, QoS 0", broker, "cores_subscribers");
+        assert_eq!((found("peer"), found("other")), (Some(0.2), None));
     }
 }

@@ -103,7 +103,7 @@ static BOUNDS: &[Bound] = &[
     ),
     alone(
         "durable",
-        "100 pairs of stored sessions",
+        "100 pairs, stored sessions online",
         CPU,
         5.0,
         "a sync is shared by all that waited for the disk meanwhile",
@@ -126,10 +126,14 @@ impl Bound {
         }
     }
 
-    fn line(&self, found: f64) -> Vec<String> {
-        let mut what = self.value.replace('_', " ");
+    fn line(&self, tables: &[Table], found: f64) -> Vec<String> {
+        let table = tables.iter().find(|table| table.name == self.table);
+        let place = table.and_then(|table| table.value(self.value));
+        let mut columns = table.iter().flat_map(|table| &table.columns);
+        let column = columns.find(|column| Some(column.value) == place);
+        let mut what = column.map_or_else(|| self.value.to_owned(), |column| column.head.clone());
         if let Some(name) = self.against {
-            what += &format!(" by {name}'s");
+            what += &format!(" ÷ {name}'s");
         }
         let met = if found <= self.most { "yes" } else { "no" };
         vec![
@@ -146,7 +150,7 @@ impl Bound {
 /// A table of the bounds on what was measured; `None` when there is no bound on any of it.
 pub(super) fn markdown(tables: &[Table]) -> Option<String> {
     let lines: Vec<Vec<String>> =
-        BOUNDS.iter().filter_map(|bound| Some(bound.line(bound.found(tables)?))).collect();
+        BOUNDS.iter().filter_map(|bound| Some(bound.line(tables, bound.found(tables)?))).collect();
     let head = ["bound on", "value", "why", "found", "at most", "met"].map(str::to_owned);
     (!lines.is_empty()).then(|| aligned(&head, &lines, 3))
 }

@@ -25,6 +25,13 @@ impl Report {
             told(io::Error::other(marks))
         })?;
         fs::create_dir_all(&directory)?;
+        // Charts of loads that are no longer there would stay for ever.
+        for entry in fs::read_dir(&directory)? {
+            let file = entry?.path();
+            if file.extension().is_some_and(|kind| kind == "svg") {
+                fs::remove_file(file)?;
+            }
+        }
         for (file, svg) in &charts {
             fs::write(directory.join(file), svg)?;
         }
@@ -119,6 +126,8 @@ mod tests {
         fs::write(&document, format!("words\n{BEGIN}old\n{END}\nmore words\n")).unwrap();
         let mut report = report("pairs, QoS 0", 1.5);
         report.tell("outage", "| a |\n".into(), true, serde_json::Value::Null);
+        fs::create_dir(directory.path().join("benchmarks")).unwrap();
+        fs::write(directory.path().join("benchmarks/old.svg"), "").unwrap();
         // Twice: what was written is replaced and not added to.
         report.write_into(&document).unwrap();
         report.write_into(&document).unwrap();
@@ -130,6 +139,7 @@ mod tests {
         assert!(text.contains(link), "{text}");
         let chart = directory.path().join("benchmarks/at-rates-pairs-cpu-s.svg");
         assert!(fs::read_to_string(chart).unwrap().contains("1.50"));
+        assert!(!directory.path().join("benchmarks/old.svg").exists());
     }
 
     #[test]
