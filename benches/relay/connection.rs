@@ -33,7 +33,7 @@ pub(crate) enum Part {
 }
 
 /// What it says first.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hello {
     Hear { first: u32, count: u32 },
     Speak(u32),

@@ -52,9 +52,23 @@ fn circumstances(options: &Options) -> Vec<String> {
     };
     let (rounds, window) = (options.rounds, options.window);
     vec![
+        format!("command: benches/run {}", command(std::env::args().skip(1)).join(" ")),
         format!("machine: {cores} cores, {model}, Linux {}", kernel.trim()),
         format!("load: {rounds} rounds of {length}, window {window}"),
     ]
+}
+
+/// The arguments that make a difference: where the figures went makes none.
+fn command(mut arguments: impl Iterator<Item = String>) -> Vec<String> {
+    let mut kept = Vec::new();
+    while let Some(argument) = arguments.next() {
+        if argument == "--json" || argument == "--into" {
+            arguments.next();
+        } else {
+            kept.push(argument);
+        }
+    }
+    kept
 }
 
 /// What the broker says of itself under $SYS, which most of them do. That it started is enough to
@@ -85,6 +99,13 @@ fn announced(mut bytes: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn command_is_told_without_the_places_of_its_results() {
+        let line = "--only pairs --json /tmp/x --qos 1 --into d.md";
+        let found = command(line.split(' ').map(str::to_owned));
+        assert_eq!(found.join(" "), "--only pairs --qos 1");
+    }
 
     #[test]
     fn version_is_the_payload_of_the_retained_message() {

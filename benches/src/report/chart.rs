@@ -4,10 +4,10 @@
 
 use super::table::{Table, cell};
 
-const WIDTH: f64 = 760.0;
+const WIDTH: f64 = 800.0;
 /// Where bars begin, and where the longest ends.
-const LEFT: f64 = 130.0;
-const RIGHT: f64 = 680.0;
+const LEFT: f64 = 160.0;
+const RIGHT: f64 = 710.0;
 const BAR: f64 = 14.0;
 const LINE: f64 = 18.0;
 const HEAD: f64 = 34.0;

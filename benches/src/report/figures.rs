@@ -52,8 +52,8 @@ impl Report {
                     continue;
                 };
                 for (title, groups) in chart::charts(table, *value) {
-                    let file =
-                        format!("{}.svg", slug(&format!("{} {title} {}", table.name, column.head)));
+                    let name = format!("{} {title} {}", table.name, table.values[*value]);
+                    let file = format!("{}.svg", slug(&name));
                     text += &format!("\n![{title}: {}]({directory}/{file})\n", column.head);
                     charts.push((file, chart::svg(&title, &column.head, column.digits, &groups)));
                 }
@@ -135,9 +135,9 @@ mod tests {
         assert!(text.starts_with("words\n") && text.ends_with("\nmore words\n"), "{text}");
         assert!(!text.contains("old") && text.matches("### At rates").count() == 1);
         assert!(text.contains("### Outage\n\n| a |\n") && text.contains("machine: 2 cores"));
-        let link = "![pairs: CPU µs](benchmarks/at-rates-pairs-cpu-s.svg)";
+        let link = "![pairs: CPU µs](benchmarks/at-rates-pairs-cpu.svg)";
         assert!(text.contains(link), "{text}");
-        let chart = directory.path().join("benchmarks/at-rates-pairs-cpu-s.svg");
+        let chart = directory.path().join("benchmarks/at-rates-pairs-cpu.svg");
         assert!(fs::read_to_string(chart).unwrap().contains("1.50"));
         assert!(!directory.path().join("benchmarks/old.svg").exists());
     }
