@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     let options = match options::parse(std::env::args().skip(1)) {
         Ok(Some(options)) => options,
         Ok(None) => {
-            print!("{}", options::HELP);
+            print!("{}", options::help());
             return ExitCode::SUCCESS;
         }
         Err(error) => {

@@ -10,14 +10,31 @@ use crate::process::Contender;
 use crate::scenario::{self, Scenario};
 use crate::wire::STAMP_BYTES;
 
-/// What `--help` prints.
-pub(crate) const HELP: &str = "\
+/// What `--help` prints, with every scenario there is.
+pub(crate) fn help() -> String {
+    let wide = HELP.find("{scenarios}").unwrap_or_default();
+    let indent = wide - HELP[..wide].rfind('\n').map_or(0, |line| line + 1);
+    let mut names = String::new();
+    let mut line = indent;
+    for scenario in scenario::ALL {
+        if line + scenario.name.len() > 90 {
+            names += &format!("\n{:indent$}", "");
+            line = indent;
+        }
+        names += &format!("{},", scenario.name);
+        line += scenario.name.len() + 1;
+    }
+    HELP.replace("{scenarios}", names.trim_end_matches(','))
+}
+
+const HELP: &str = "\
 Runs Midge and its peers in turn under the same load and compares them.
 
   --midge PATH          the midge binary [beside this one]
   --peers LIST          of relay,mosquitto,rumqttd,mochi, or none [all]
   --peer NAME=COMMAND   one more to compare with, {port} and {config} are filled in; repeatable
-  --only LIST           of fan-out,fan-in,pairs,rate,idle,durable,recovery,bridge,outage [all]
+  --only LIST           of {scenarios}
+                        [all but `requirements`, which has the loads that bounds are set for]
   --qos LIST            of 0,1,2 [0,1]
   --rounds N            fresh runs of each broker; medians are shown [5]
   --seconds N           measured time of a run; in `outage`, how long Kafka is away [2]
@@ -268,6 +285,16 @@ mod tests {
         assert!(parsed("--peers none").unwrap().unwrap().known.is_empty());
         // A peer may be told in full under the name of one that is not wanted.
         assert!(parsed("--peers none --peer mosquitto=x{config}").is_ok());
+    }
+
+    #[test]
+    fn help_names_every_scenario_in_lines_that_fit() {
+        let help = help();
+        for scenario in scenario::ALL {
+            assert!(help.contains(scenario.name), "{}", scenario.name);
+        }
+        assert!(help.lines().all(|line| line.chars().count() <= 100));
+        assert!(!help.contains("{scenarios}"));
     }
 
     #[test]

@@ -52,6 +52,12 @@ const fn alone(
     Bound { table, load, value, against: None, most, why }
 }
 
+/// What a message costs at the end of a growth, by what it cost at the beginning.
+const fn grows(load: &'static str) -> Bound {
+    let why = "a gateway that carries more devices pays for each of them as for the first";
+    alone("growth", load, "last_by_first", 1.2, why)
+}
+
 /// All of them, in the order in which they are shown.
 static BOUNDS: &[Bound] = &[
     by_mosquitto("fan-out 1→200, QoS 0, 64 bytes", 0.45),
@@ -87,6 +93,10 @@ static BOUNDS: &[Bound] = &[
         most: 0.5,
         why: "a tree of topics does not grow with what it does not match",
     },
+    grows("100 → 100000 exact filters"),
+    grows("100 → 100000 filters with wildcards"),
+    grows("10 → 10000 connections, 5 pairs active"),
+    grows("10 → 10000 connections, all pairs active"),
     alone(
         "retained",
         "100000 retained, delivered",
