@@ -9,6 +9,7 @@
 //! a panic and never a guess.
 
 pub mod connect;
+pub mod converter;
 mod headers;
 pub mod java;
 mod kafka_topic;
