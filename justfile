@@ -23,10 +23,9 @@ fmt:
 fuzz seconds="60":
     broker/codec/fuzz/run {{ seconds }}
 
-# Compare with a peer; arguments go to the load generator.
+# Compare with the peers; arguments go to the load generator.
 bench *arguments:
-    cargo build --locked --release -p midge
-    cargo run --locked --release -p midge-bench -- {{ arguments }}
+    benches/run {{ arguments }}
 
 # The container image.
 image tag="midge":

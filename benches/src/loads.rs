@@ -154,13 +154,21 @@ pub(crate) fn requirements(bench: &Bench<'_>, report: &mut Report) -> io::Result
     at_rates(bench, report, Shape::Pairs, &[0])
 }
 
+/// Runs a load over all brokers, unless another scenario has done so already.
 fn measure(bench: &Bench<'_>, report: &mut Report, load: Load) {
     let (options, name) = (bench.options, load.name());
+    let place = match load.pace {
+        Pace::Saturated => SATURATED,
+        Pace::Rate(_) | Pace::Half(_) => AT_RATES,
+    };
+    if report.has(place, &name) {
+        return;
+    }
     let mut table = match load.pace {
-        Pace::Saturated => table(SATURATED),
-        Pace::Rate(_) | Pace::Half(_) => table(AT_RATES)
-            .median("share_of_the_rate", "of the rate", 2)
-            .chart("latency_millis_p99"),
+        Pace::Saturated => table(place),
+        Pace::Rate(_) | Pace::Half(_) => {
+            table(place).median("share_of_the_rate", "of the rate", 2).chart("latency_millis_p99")
+        }
     };
     let contenders = if load.qos == 0 { bench.everyone() } else { bench.brokers() };
     let plan = load.plan(options);

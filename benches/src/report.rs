@@ -66,6 +66,12 @@ impl Report {
         self.accounts.push(Account { name: name.into(), markdown, clean, json });
     }
 
+    /// Whether that load has been run.
+    pub(crate) fn has(&self, table: &str, load: &str) -> bool {
+        let mut tables = self.tables.iter().filter(|known| known.name == table);
+        tables.any(|table| table.rows.iter().any(|row| row.load == load))
+    }
+
     /// What a broker has shown of a value already; `None` when it has not run that load.
     pub(crate) fn median(&self, table: &str, load: &str, broker: &str, value: &str) -> Option<f64> {
         let table = self.tables.iter().find(|known| known.name == table)?;
@@ -214,6 +220,7 @@ mod tests {
         second.tables.into_iter().for_each(|table| first.add(table));
         assert_eq!(first.tables.len(), 1);
         assert_eq!(first.tables[0].rows.len(), 2);
+        assert!(first.has("loads", "pairs, QoS 0") && !first.has("loads", "pairs"));
         let found = |broker| first.median("loads", "pairs, QoS 0", broker, "cores_subscribers");
         assert_eq!((found("peer"), found("other")), (Some(0.2), None));
     }

@@ -143,6 +143,14 @@ mod tests {
     }
 
     #[test]
+    fn the_document_of_this_repository_has_its_marks() {
+        let text = include_str!("../../../docs/benchmarks.md");
+        let written = between_marks(text, "figures").unwrap();
+        assert!(written.contains("<!-- figures -->\nfigures\n<!-- end of figures -->\n"));
+        assert!(written.contains("## How it measures") && written.contains("## Reading them"));
+    }
+
+    #[test]
     fn a_document_without_marks_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let document = directory.path().join("other.md");
