@@ -26,6 +26,7 @@ mod loads;
 mod logins;
 mod options;
 mod outage;
+mod pace;
 mod peers;
 mod process;
 mod publish;

@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::histogram::Histogram;
 use crate::link::{Link, PATIENCE, READ_BYTES};
+use crate::pace;
 use crate::shared::Shared;
 use crate::stream::Stream;
 use crate::window::Faults;
@@ -199,13 +200,13 @@ impl Group<'_> {
         // Those whose turn has come since the last look, which of ten thousand are few, and those
         // that could not send all they had to.
         let count = self.publishers.len() as u64;
-        let total = due_in_all(rate, now);
+        let total = pace::due_in_all(rate, now);
         let fresh = (self.turns.max(total.saturating_sub(count))..total).map(|turn| turn % count);
         self.turns = total;
         let mut indices = std::mem::take(&mut self.late);
         indices.extend(fresh.map(|index| index as usize));
         for index in indices {
-            let due = due(total, index as u64, count);
+            let due = pace::due(total, index as u64, count);
             sent |= self.refill_one(index, now, due, frames)?;
             if self.publishers[index].sent < due {
                 self.late.insert(index);
@@ -233,7 +234,7 @@ impl Group<'_> {
             let sent_nanos = match self.plan.rate {
                 // The time it should have gone: a broker that holds up the sender is not excused
                 // from the wait it caused.
-                Some(rate) => due_at(rate, sequence, index as u64, count),
+                Some(rate) => pace::due_at(rate, sequence, index as u64, count),
                 None => now,
             };
             let packet_id = wire::packet_id(sequence);
@@ -270,7 +271,7 @@ impl Group<'_> {
                 timeout = Timespec { tv_sec: 0, tv_nsec: 0 };
             } else if let Some(rate) = self.plan.rate {
                 // epoll_wait counts in milliseconds: ppoll does the fine waiting.
-                let pause = until_next(rate, self.shared.now_nanos());
+                let pause = pace::until_next(rate, self.shared.now_nanos());
                 let pause = Timespec {
                     tv_sec: 0,
                     tv_nsec: pause.min(Duration::from_millis(20)).as_nanos() as i64,
@@ -352,27 +353,6 @@ fn acknowledge(
     }
 }
 
-/// Messages `k = sequence * publishers + publisher` go out evenly, `k / rate` seconds from the start.
-fn due_at(rate: f64, sequence: u64, publisher: u64, publishers: u64) -> u64 {
-    ((sequence * publishers + publisher) as f64 / rate * 1e9) as u64
-}
-
-/// How many messages of all publishers are due by `now`.
-fn due_in_all(rate: f64, now_nanos: u64) -> u64 {
-    (now_nanos as f64 * 1e-9 * rate) as u64 + 1
-}
-
-/// How many of so many messages are one publisher's.
-fn due(total: u64, publisher: u64, publishers: u64) -> u64 {
-    total.saturating_sub(publisher).div_ceil(publishers)
-}
-
-fn until_next(rate: f64, now_nanos: u64) -> Duration {
-    let now = now_nanos as f64 * 1e-9;
-    let next = ((now * rate).floor() + 1.0) / rate;
-    Duration::from_secs_f64((next - now).max(0.0))
-}
-
 /// A signal ends a wait early, which is no fault.
 pub(crate) fn interrupted(result: rustix::io::Result<usize>) -> io::Result<()> {
     match result {
@@ -384,22 +364,6 @@ pub(crate) fn interrupted(result: rustix::io::Result<usize>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn messages_become_due_evenly_and_in_turn() {
-        // Ten a second over four publishers: one every 100 ms, round and round.
-        let counts = |millis: u64| {
-            let total = due_in_all(10.0, millis * 1_000_000);
-            [0, 1, 2, 3].map(|publisher| due(total, publisher, 4))
-        };
-        assert_eq!(counts(0), [1, 0, 0, 0]);
-        assert_eq!(counts(50), [1, 0, 0, 0]);
-        assert_eq!(counts(150), [1, 1, 0, 0]);
-        assert_eq!(counts(450), [2, 1, 1, 1]);
-        assert_eq!(due_at(10.0, 1, 0, 4), 400_000_000);
-        let pause = until_next(10.0, 130_000_000).as_secs_f64();
-        assert!((pause - 0.07).abs() < 1e-6, "{pause}");
-    }
 
     #[test]
     fn handshakes_end_once_and_in_their_order() {
