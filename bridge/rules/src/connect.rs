@@ -7,6 +7,8 @@
 //! Invariant: a [`Struct`] holds one value for every field of its schema, in the schema's order.
 
 mod decimal;
+pub mod literal;
+pub mod logical;
 mod record;
 mod schema;
 mod structure;

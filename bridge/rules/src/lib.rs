@@ -14,11 +14,13 @@ mod headers;
 pub mod java;
 mod kafka_topic;
 pub mod kcql;
+pub mod options;
 pub mod projection;
 mod refusal;
 mod sink;
 mod source;
 mod template;
+pub mod transform;
 
 pub use headers::{CLIENT_ID, QOS, RETAIN, TOPIC, TRAIL, TRAIL_MAX, is_own};
 pub use kafka_topic::{InvalidKafkaTopic, KAFKA_TOPIC_MAX, check_kafka_topic};

@@ -3,6 +3,7 @@
 //! Invariant: the names of a struct's fields are distinct. A schema is immutable and shared; what a
 //! transform makes of one is a new one.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::Value;
@@ -198,6 +199,16 @@ impl Schema {
     }
 }
 
+impl fmt::Display for Schema {
+    /// As Connect's messages have it: `Schema{name:TYPE}`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "Schema{{{name}:{}}}", self.type_of().java_name()),
+            None => write!(f, "Schema{{{}}}", self.type_of().java_name()),
+        }
+    }
+}
+
 impl Field {
     /// A field.
     pub fn new(name: impl Into<Arc<str>>, schema: impl Into<SchemaRef>) -> Self {
@@ -235,6 +246,25 @@ impl LogicalType {
 }
 
 impl Type {
+    /// Its name in Connect's messages (`FLOAT32`).
+    #[must_use]
+    pub const fn java_name(self) -> &'static str {
+        match self {
+            Self::Int8 => "INT8",
+            Self::Int16 => "INT16",
+            Self::Int32 => "INT32",
+            Self::Int64 => "INT64",
+            Self::Float32 => "FLOAT32",
+            Self::Float64 => "FLOAT64",
+            Self::Boolean => "BOOLEAN",
+            Self::String => "STRING",
+            Self::Bytes => "BYTES",
+            Self::Array => "ARRAY",
+            Self::Map => "MAP",
+            Self::Struct => "STRUCT",
+        }
+    }
+
     /// Its name as Connect's JSON spells it (`int32`, `float`, `double`).
     #[must_use]
     pub const fn json_name(self) -> &'static str {

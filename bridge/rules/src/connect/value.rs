@@ -105,7 +105,7 @@ impl Value {
             Self::Float32(_) => "java.lang.Float",
             Self::Float64(_) => "java.lang.Double",
             Self::String(_) => "java.lang.String",
-            Self::Bytes(_) => "java.nio.ByteBuffer",
+            Self::Bytes(_) => "[B",
             Self::Decimal(_) => "java.math.BigDecimal",
             Self::Timestamp(_) => "java.util.Date",
             Self::Array(_) => "java.util.ArrayList",
