@@ -22,8 +22,7 @@ pub use explain::Line;
 pub use path::{Column, Field, SEGMENTS_MAX, Selection, Taken, dotted};
 pub use statement::{Clause, Mode, Name, Statement, Tag, TimestampFrom, TimestampUnit};
 pub use uses::{
-    InfluxSink, Measurement, MqttSink, MqttTarget, Obedience, Source, SourceConverter, TopicRegex,
-    Use, obedience,
+    InfluxSink, Measurement, MqttSink, MqttTarget, Obedience, Source, TopicRegex, Use, obedience,
 };
 
 /// The longest text, in bytes.

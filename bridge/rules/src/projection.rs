@@ -1,7 +1,8 @@
 //! SELECT and IGNORE applied to a record: which of its parts the new value has, under which names.
 //!
 //! A value that is a struct stays one: its new schema is made once for each schema that comes and
-//! is then the same allocation for all its records. A map stays a map without schema.
+//! is then the same allocation for all its records. A map stays a map without schema. Text and bytes
+//! are read as JSON, and what comes out is JSON text and bytes again.
 //!
 //! Invariant: every column is in the new value once, or its field is missing in the record; nothing
 //! is rounded or turned into text. The schemas that are remembered are at most [`REMEMBERED_MAX`].
@@ -13,7 +14,10 @@ mod walk;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::connect::{ConnectRecord, Datum, SchemaRef, Value};
+use crate::converter::{ConvertError, Converter, Side, mqtt_payload};
 use crate::kcql::{Field, Selection, Taken};
 use structure::Plan;
 
@@ -63,6 +67,17 @@ pub enum ProjectionError {
         /// What is there.
         found: &'static str,
     },
+    /// Text or bytes that are to have fields are no JSON.
+    #[error("the {part} is to have fields, and is no JSON: {error}")]
+    NoJson {
+        /// `key` or `value`.
+        part: &'static str,
+        /// What is wrong with it.
+        error: ConvertError,
+    },
+    /// What came out cannot be written as JSON.
+    #[error("the columns cannot be written as JSON: {0}")]
+    Unwritable(ConvertError),
 }
 
 /// Which datum of a record.
@@ -97,6 +112,11 @@ pub struct Projection {
     /// Whether a column takes the value or something of it.
     uses_value: bool,
     uses_key: bool,
+    /// Whether a column takes a field of it.
+    needs_value_fields: bool,
+    needs_key_fields: bool,
+    /// Reads text and bytes.
+    json: Converter,
     plans: Vec<Plan>,
     /// Whose place the next plan takes.
     oldest: usize,
@@ -136,6 +156,18 @@ impl Projection {
             }
         });
         let items: Vec<Item> = items.collect();
+        let needs = |wanted: Root| {
+            items.iter().any(|item| match item {
+                Item::All { root, .. } => *root == wanted,
+                Item::One { field: Field::Value(path), .. } => {
+                    wanted == Root::Value && !path.is_empty()
+                }
+                Item::One { field: Field::Key(path), .. } => {
+                    wanted == Root::Key && !path.is_empty()
+                }
+                Item::One { .. } => false,
+            })
+        };
         let uses = |wanted: Root| {
             items.iter().any(|item| match item {
                 Item::All { root, .. } => *root == wanted,
@@ -147,6 +179,9 @@ impl Projection {
         Projection {
             uses_value: uses(Root::Value),
             uses_key: uses(Root::Key),
+            needs_value_fields: needs(Root::Value),
+            needs_key_fields: needs(Root::Key),
+            json: json_converter(),
             everything: selection.is_everything(),
             items,
             ignored: selection.ignored.clone(),
@@ -164,19 +199,76 @@ impl Projection {
 
     /// The new value of a record; `topic` is what `_topic` names.
     ///
-    /// A null value stays null: a tombstone is one under every projection.
+    /// Text stays text and bytes stay bytes: they hold JSON before and after. A null value stays
+    /// null: a tombstone is one under every projection.
     ///
     /// # Errors
     /// When the record has not what the columns name.
     pub fn apply(&mut self, record: &ConnectRecord, topic: &str) -> Result<Datum, ProjectionError> {
-        if self.everything || record.value.value.is_null() {
+        if self.everything {
             return Ok(record.value.clone());
         }
-        let parts = Parts { value: &record.value, key: &record.key, record, topic };
+        let fields = self.fields(record, topic)?;
+        let is_text = match &record.value.value {
+            Value::String(_) => true,
+            Value::Bytes(_) => false,
+            _ => return Ok(fields),
+        };
+        let json = mqtt_payload(&fields).map_err(ProjectionError::Unwritable)?;
+        let json = json.unwrap_or_default();
+        let value = match is_text {
+            true => Value::string(String::from_utf8_lossy(&json)),
+            false => Value::Bytes(json),
+        };
+        Ok(Datum { schema: record.value.schema.clone(), value })
+    }
+
+    /// The same, always as a struct or a map, for who wants the fields: text and bytes are read as
+    /// JSON under `SELECT *` as well.
+    ///
+    /// # Errors
+    /// When the record has not what the columns name.
+    pub fn fields(
+        &mut self,
+        record: &ConnectRecord,
+        topic: &str,
+    ) -> Result<Datum, ProjectionError> {
+        if record.value.value.is_null() {
+            return Ok(record.value.clone());
+        }
+        let value = match self.needs_value_fields {
+            true => self.read(&record.value, "value")?,
+            false => None,
+        };
+        let key = match self.needs_key_fields {
+            true => self.read(&record.key, "key")?,
+            false => None,
+        };
+        let value = value.as_ref().unwrap_or(&record.value);
+        if self.everything && matches!(value.value, Value::Map(_) | Value::Struct(_)) {
+            return Ok(value.clone());
+        }
+        let key = key.as_ref().unwrap_or(&record.key);
+        let parts = Parts { value, key, record, topic };
         match self.wants_struct(&parts) {
             true => self.structured(&parts),
             false => self.mapped(&parts).map(|map| Datum::schemaless(Value::Map(map))),
         }
+    }
+
+    /// Text and bytes as the JSON that is in them; `None` where there is nothing to read.
+    fn read(
+        &mut self,
+        datum: &Datum,
+        part: &'static str,
+    ) -> Result<Option<Datum>, ProjectionError> {
+        let text = match &datum.value {
+            Value::String(text) => Bytes::copy_from_slice(text.as_bytes()),
+            Value::Bytes(bytes) => bytes.clone(),
+            _ => return Ok(None),
+        };
+        let read = self.json.to_connect("", Some(&text));
+        read.map(Some).map_err(|error| ProjectionError::NoJson { part, error })
     }
 
     /// A struct is made of a struct, when whatever else is taken has a schema as well.
@@ -250,6 +342,12 @@ impl<'a> Parts<'a> {
         let mut headers = self.record.headers.iter().rev();
         headers.find(|header| &*header.name == name).map(|header| &header.datum)
     }
+}
+
+/// Connect's converter for JSON without schemas.
+fn json_converter() -> Converter {
+    let options = [("json", "JsonConverter"), ("json.schemas.enable", "false")];
+    Converter::from_options(Side::Value, "json", options).expect("options of our own")
 }
 
 /// The schema of a datum, or the one its value has by itself.

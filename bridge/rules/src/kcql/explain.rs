@@ -3,7 +3,8 @@
 use super::error::shown;
 use super::path::{Column, Field, Selection, Taken, dotted};
 use super::statement::{Clause, Statement, Tag, TimestampFrom, TimestampUnit};
-use super::uses::{InfluxSink, Measurement, MqttSink, MqttTarget, Source, SourceConverter, Use};
+use super::uses::{InfluxSink, Measurement, MqttSink, MqttTarget, Source, Use};
+use crate::converter::SourceClass;
 
 /// A line of an explanation: what it is about, and the words.
 pub type Line = (&'static str, String);
@@ -50,10 +51,10 @@ impl Source {
         };
         let key = match self.key.as_slice() {
             [] => "the MQTT topic".to_owned(),
-            [field] => format!("{}, as text", of_value(field)),
+            [field] => format!("field {field}, as text"),
             fields => format!(
-                "{}, as text with {} between them",
-                listed(fields.iter().map(of_value)),
+                "fields {}, as text with {} between them",
+                fields.join(", "),
                 shown(&self.key_delimiter)
             ),
         };
@@ -142,18 +143,23 @@ impl InfluxSink {
     }
 }
 
-fn converted(converter: SourceConverter, projected: bool) -> &'static str {
-    match (converter, projected) {
-        (SourceConverter::Bytes, false) => "the payload, byte for byte (BytesConverter)",
-        (SourceConverter::Bytes, true) => "JSON of the columns; the payload must be JSON",
-        (SourceConverter::JsonPassThrough, _) => "the payload as JSON (JsonPassThroughConverter)",
-        (SourceConverter::JsonSimple, _) => {
-            "a struct with a schema, made of the JSON payload (JsonSimpleConverter)"
+fn converted(class: SourceClass, projected: bool) -> &'static str {
+    match (class, projected) {
+        (SourceClass::Bytes, false) => "the payload, byte for byte (BytesConverter)",
+        (SourceClass::Bytes, true) => "JSON of the columns; the payload must be JSON",
+        (SourceClass::JsonPassThrough, false) => {
+            "the payload, which must be JSON (JsonPassThroughConverter)"
         }
-        (SourceConverter::JsonOptNull, _) => {
-            "a struct with optional fields, made of the JSON payload (JsonOptNullConverter)"
+        (SourceClass::JsonPassThrough, true) => {
+            "JSON of the columns; the payload must be JSON (JsonPassThroughConverter)"
         }
-        (SourceConverter::Avro, _) => {
+        (SourceClass::JsonSimple, _) => {
+            "a struct of optional fields, made of the JSON payload (JsonSimpleConverter)"
+        }
+        (SourceClass::JsonOptNull, _) => {
+            "a struct whose nulls are optional, made of the JSON payload (JsonOptNullConverter)"
+        }
+        (SourceClass::Avro, _) => {
             "a struct, made of the Avro payload by the schema of its topic (AvroConverter)"
         }
     }

@@ -9,7 +9,7 @@ mod source;
 
 pub use influx::{InfluxSink, Measurement};
 pub use mqtt_sink::{MqttSink, MqttTarget};
-pub use source::{Source, SourceConverter, TopicRegex};
+pub use source::{Source, TopicRegex};
 
 use super::error::{KcqlError, Span, Warning, shown};
 use super::statement::{Clause, Mode, Name, Statement};

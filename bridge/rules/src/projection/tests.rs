@@ -296,3 +296,71 @@ fn values_without_fields_may_stand_beside_metadata() {
     let expected = owned([("v", Value::Boolean(true)), ("_topic", Value::string("plant"))]);
     assert_eq!(fields(&applied("_value AS v, _topic FROM", &record)), expected);
 }
+
+/// A record whose value is this JSON, as text and as bytes.
+fn texts(json: &str) -> [ConnectRecord; 2] {
+    let schema = Arc::new(Schema::new(Kind::String));
+    let text = Datum::with_schema(schema, Value::string(json));
+    let bytes = Datum::schemaless(Value::Bytes(Bytes::copy_from_slice(json.as_bytes())));
+    [text, bytes].map(|value| ConnectRecord { value, ..mapped() })
+}
+
+#[test]
+fn text_and_bytes_with_json_in_them_stay_text_and_bytes() {
+    let [text, bytes] = texts(r#"{"x": 9007199254740993, "y": {"z": null, "w": "é"}, "q": [1]}"#);
+    let columns = "x AS a, y.z, y.w, q, _topic FROM";
+    let json = r#"{"a":9007199254740993,"z":null,"w":"é","q":[1],"_topic":"plant"}"#;
+    let datum = applied(columns, &text);
+    assert_eq!((datum.value, datum.schema), (Value::string(json), text.value.schema));
+    let datum = applied(columns, &bytes);
+    assert_eq!(datum.value, Value::Bytes(Bytes::copy_from_slice(json.as_bytes())));
+}
+
+#[test]
+fn text_that_is_no_json_has_no_fields() {
+    for record in texts("oven: 180") {
+        let error =
+            projection("a FROM", Missing::LeftOut).apply(&record, "t").expect_err("no JSON");
+        let said = error.to_string();
+        assert!(said.starts_with("the value is to have fields, and is no JSON: "), "{said}");
+        assert_eq!(applied("* FROM", &record), record.value);
+    }
+    for record in texts("[1, 2]") {
+        let error = projection("a FROM", Missing::LeftOut).apply(&record, "t").expect_err("a list");
+        let expected = "column a: found a value of type array, expected a struct or a map";
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn who_wants_the_fields_has_them_of_text_and_of_everything() {
+    let wanted = |columns: &str, record: &ConnectRecord| {
+        let datum = projection(columns, Missing::Refused).fields(record, "t");
+        fields(&datum.unwrap_or_else(|error| panic!("{columns}: {error}")))
+    };
+    for record in texts(r#"{"a": 1, "b": 2.5}"#) {
+        let expected = owned([("a", int(1)), ("b", Value::Float64(2.5))]);
+        assert_eq!(wanted("* FROM", &record), expected);
+        assert_eq!(wanted("b AS c FROM", &record), owned([("c", Value::Float64(2.5))]));
+    }
+    for record in [mapped(), structured()] {
+        assert_eq!(wanted("* FROM", &record), fields(&record.value));
+    }
+    for record in texts("7") {
+        assert!(projection("* FROM", Missing::LeftOut).fields(&record, "t").is_err());
+    }
+}
+
+#[test]
+fn a_key_that_is_json_has_fields_as_well() {
+    let key = Datum::schemaless(Value::string(r#"{"k": {"i": 5}}"#));
+    let record = ConnectRecord { key, ..mapped() };
+    assert_eq!(
+        fields(&applied("_key.k.i, a FROM", &record)),
+        owned([("i", int(5)), ("a", int(1))])
+    );
+    let record = ConnectRecord { key: Datum::schemaless(Value::string("dev7")), ..mapped() };
+    let error = projection("_key.k FROM", Missing::LeftOut).apply(&record, "t").expect_err("text");
+    assert!(error.to_string().starts_with("the key is to have fields, and is no JSON: "));
+    assert_eq!(fields(&applied("_key AS k FROM", &record)), owned([("k", Value::string("dev7"))]));
+}

@@ -16,7 +16,7 @@ fn a_source_is_told_in_plain_words() {
         "takes: MQTT messages whose topic matches plant/+, shared with the other members of g, \
          and the whole of it matches /plant/[0-9]/
 writes to: the Kafka topic named as the MQTT topic: no slash at its start, _ for the others
-key: field id, field n.m, as text with \"|\" between them
+key: fields id, n.m, as text with \"|\" between them
 value: JSON of the columns; the payload must be JSON
 columns: a, b.c as d
 left out: x.y

@@ -1,6 +1,7 @@
 //! What each use makes of a statement.
 
 use super::*;
+use crate::converter::{KeyPaths, SourceClass};
 
 fn source(text: &str) -> Source {
     let resolved = parsed(text).sources();
@@ -33,8 +34,9 @@ fn a_source_is_a_filter_a_kafka_topic_a_converter_and_a_key() {
     );
     assert_eq!(found.filter.text().as_str(), "telemetry/+/+");
     assert_eq!(found.kafka_topic, "smap_telemetry_data");
-    assert_eq!(found.converter, SourceConverter::JsonSimple);
-    assert_eq!(found.key, [Field::Value(path("id")), Field::Value(path("a.b"))]);
+    assert_eq!(found.converter, SourceClass::JsonSimple);
+    assert_eq!(found.key, ["id", "a.b"]);
+    assert_eq!(found.key_paths(), KeyPaths::new(["id", "a.b"], Some("-")));
     assert_eq!(found.key_delimiter, "-");
     let regex = found.regex.expect("given");
     assert!(regex.matches("telemetry/oven/1"));
@@ -44,7 +46,7 @@ fn a_source_is_a_filter_a_kafka_topic_a_converter_and_a_key() {
 #[test]
 fn a_source_has_the_defaults_of_upstream() {
     let found = source("INSERT INTO `$` SELECT * FROM $share/g/a/#");
-    assert_eq!(found.converter, SourceConverter::Bytes);
+    assert_eq!(found.converter, SourceClass::Bytes);
     assert_eq!((found.key.len(), found.key_delimiter.as_str()), (0, "."));
     assert_eq!((found.filter.share_name(), found.filter.filter()), (Some("g"), "a/#"));
     assert_eq!(found.kafka_topic, "$");
@@ -52,20 +54,19 @@ fn a_source_has_the_defaults_of_upstream() {
 }
 
 #[test]
-fn converters_are_known_in_both_families() {
-    for (converter, name) in SourceConverter::ALL {
-        for package in [
-            "com.datamountaineer.streamreactor.connect.converters.source",
-            "io.lenses.streamreactor.connect.converters.source",
-            "io.lenses.streamreactor.common.converters.source",
-        ] {
-            let class = format!("{package}.{name}");
-            assert_eq!(SourceConverter::by_class(&class), Some(converter), "{class}");
-        }
-        assert_eq!(converter.simple_name(), name);
-    }
-    for class in ["BytesConverter", "io.lenses.streamreactor.connect.converters.source.Bytes", ""] {
-        assert_eq!(SourceConverter::by_class(class), None, "{class}");
+fn a_key_is_made_of_fields_of_the_value_alone() {
+    for (key, expected) in [
+        ("_topic", "found _topic, expected a field of the value"),
+        ("_key.a", "found _key.a, expected a field of the value"),
+        ("_value", "found _value, expected a field of the value"),
+        (
+            "a.`b.c`",
+            "found \"a.b.c\", expected names without dots in them, since dots separate names here",
+        ),
+    ] {
+        let text = format!("INSERT INTO t SELECT * FROM a WITHKEY({key})");
+        let expected = format!("kcql, line 1, column 39: {expected}");
+        assert_eq!(told(parsed(&text).sources()), expected);
     }
 }
 
@@ -83,15 +84,14 @@ fn all_mistakes_of_a_source_are_told_at_once_each_with_its_place() {
          record's key",
         "kcql, line 2, column 14: found \"a/b\", expected a Kafka topic: the kafka topic \"a/b\" \
          holds '/', expected letters, digits, '.', '_' or '-'",
-        "kcql, line 2, column 59: found \"x.Y\", expected io.lenses.streamreactor.connect.\
-         converters.source. or com.datamountaineer.streamreactor.connect.converters.source. and \
-         one of BytesConverter, JsonSimpleConverter, JsonPassThroughConverter, \
-         JsonOptNullConverter, AvroConverter",
+        "kcql, line 2, column 59: found \"x.Y\", expected BytesConverter, JsonSimpleConverter, \
+         JsonOptNullConverter, JsonPassThroughConverter or AvroConverter, alone or in \
+         io.lenses.streamreactor.connect.converters.source or \
+         com.datamountaineer.streamreactor.connect.converters.source",
         "kcql, line 2, column 75: found \"(\", expected a regular expression: unclosed group",
         "kcql, line 2, column 25: found _offset, expected no such column in a source: a message \
          has none before Kafka has it",
-        "kcql, line 2, column 107: found _key, expected a field of the value: the key is what is \
-         to be made",
+        "kcql, line 2, column 107: found _key, expected a field of the value",
         "kcql, line 2, column 90: found property \"p\", expected no properties: those of a source \
          are the connector's",
     ];

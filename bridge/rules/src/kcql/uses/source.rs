@@ -3,8 +3,9 @@
 use midge_codec::TopicFilter;
 
 use super::{Findings, Use};
+use crate::converter::{KeyPaths, SourceClass};
 use crate::kcql::error::{KcqlError, Warning, shown};
-use crate::kcql::path::{Field, Selection, Taken};
+use crate::kcql::path::{Field, Selection, Taken, dotted};
 use crate::kcql::statement::{Clause, Statement};
 use crate::template::{SourceVariable, Template};
 
@@ -20,10 +21,11 @@ pub struct Source {
     pub regex: Option<TopicRegex>,
     /// The Kafka topic: a template as [`SourceRule::new`](crate::SourceRule::new) takes it, checked.
     pub kafka_topic: String,
-    /// What becomes of a payload; nothing given: [`SourceConverter::Bytes`].
-    pub converter: SourceConverter,
-    /// The fields whose values, joined, are the key; none: the MQTT topic is.
-    pub key: Vec<Field>,
+    /// What becomes of a payload; nothing given: [`SourceClass::Bytes`].
+    pub converter: SourceClass,
+    /// The fields of the value that, joined, are the key, as paths with dots; none: the MQTT topic
+    /// is.
+    pub key: Vec<String>,
     /// Between those values.
     pub key_delimiter: String,
     /// SELECT and IGNORE, for payloads that are JSON or become structs.
@@ -68,48 +70,17 @@ fn build(pattern: &str) -> Result<regex::Regex, String> {
     })
 }
 
-/// The converters of sources, by the names of their classes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SourceConverter {
-    /// `BytesConverter`: the payload as it is.
-    #[default]
-    Bytes,
-    /// `JsonSimpleConverter`: JSON to a struct with a schema.
-    JsonSimple,
-    /// `JsonPassThroughConverter`: JSON as it is, checked.
-    JsonPassThrough,
-    /// `JsonOptNullConverter`: JSON to a struct whose fields are all optional.
-    JsonOptNull,
-    /// `AvroConverter`: Avro to a struct, by the schema of the topic.
-    Avro,
-}
+/// What WITHCONVERTER may name, for messages.
+const CONVERTERS: &str = "BytesConverter, JsonSimpleConverter, JsonOptNullConverter, \
+     JsonPassThroughConverter or AvroConverter, alone or in \
+     io.lenses.streamreactor.connect.converters.source or \
+     com.datamountaineer.streamreactor.connect.converters.source";
 
-impl SourceConverter {
-    /// All of them, with the last part of their class.
-    pub const ALL: [(SourceConverter, &'static str); 5] = [
-        (SourceConverter::Bytes, "BytesConverter"),
-        (SourceConverter::JsonSimple, "JsonSimpleConverter"),
-        (SourceConverter::JsonPassThrough, "JsonPassThroughConverter"),
-        (SourceConverter::JsonOptNull, "JsonOptNullConverter"),
-        (SourceConverter::Avro, "AvroConverter"),
-    ];
-
-    /// By the name of its class, of either family; both have had their converters in two places.
-    pub fn by_class(class: &str) -> Option<SourceConverter> {
-        let (package, simple) = class.rsplit_once('.')?;
-        let path = package
-            .strip_prefix("com.datamountaineer.streamreactor.")
-            .or_else(|| package.strip_prefix("io.lenses.streamreactor."))?;
-        if !matches!(path, "connect.converters.source" | "common.converters.source") {
-            return None;
-        }
-        Self::ALL.into_iter().find(|(_, name)| *name == simple).map(|(converter, _)| converter)
-    }
-
-    /// The last part of its class.
-    pub fn simple_name(self) -> &'static str {
-        let mut all = Self::ALL.into_iter();
-        all.find(|(converter, _)| *converter == self).map_or("", |(_, name)| name)
+impl Source {
+    /// The key as converters take it.
+    #[must_use]
+    pub fn key_paths(&self) -> KeyPaths {
+        KeyPaths::new(self.key.iter().map(String::as_str), Some(&self.key_delimiter))
     }
 }
 
@@ -128,7 +99,8 @@ impl Statement {
         findings.source_topic();
         let converter = findings.converter();
         let regex = findings.regex();
-        findings.source_fields();
+        findings.source_columns();
+        let key = findings.key();
         for (name, _) in &self.properties {
             findings.unknown_property(name, "no properties: those of a source are the connector's");
         }
@@ -136,8 +108,8 @@ impl Statement {
             filter,
             regex,
             kafka_topic: self.target.text.clone(),
-            converter: converter.unwrap_or_default(),
-            key: self.key.iter().map(|(field, _)| field.clone()).collect(),
+            converter: converter.unwrap_or(SourceClass::Bytes),
+            key,
             key_delimiter: self.key_delimiter.clone().unwrap_or_else(|| DELIMITER.to_owned()),
             selection: self.selection.clone(),
         });
@@ -163,16 +135,11 @@ impl Findings<'_> {
         }
     }
 
-    fn converter(&mut self) -> Option<SourceConverter> {
+    fn converter(&mut self) -> Option<SourceClass> {
         let class = self.statement.converter.as_ref()?;
-        let converter = SourceConverter::by_class(&class.text);
+        let converter = SourceClass::named(&class.text).ok();
         if converter.is_none() {
-            let names = SourceConverter::ALL.map(|(_, name)| name).join(", ");
-            let expected = format!(
-                "io.lenses.streamreactor.connect.converters.source. or \
-                 com.datamountaineer.streamreactor.connect.converters.source. and one of {names}"
-            );
-            self.error(class.span, shown(&class.text), expected);
+            self.error(class.span, shown(&class.text), CONVERTERS);
         }
         converter
     }
@@ -189,8 +156,8 @@ impl Findings<'_> {
         }
     }
 
-    /// What a message has not before Kafka has it.
-    fn source_fields(&mut self) {
+    /// What a message has not before Kafka has it is no column.
+    fn source_columns(&mut self) {
         for column in &self.statement.selection.columns {
             if let Taken::One { field: field @ (Field::Partition | Field::Offset), .. } =
                 &column.taken
@@ -199,22 +166,31 @@ impl Findings<'_> {
                 self.error(column.span, field.to_string(), expected);
             }
         }
+    }
+
+    fn key(&mut self) -> Vec<String> {
+        let mut key = Vec::new();
         for (field, span) in &self.statement.key {
-            let expected = match field {
-                Field::Partition | Field::Offset => {
-                    "a field that a message has before Kafka has it"
+            match field {
+                Field::Value(path)
+                    if !path.is_empty() && !path.iter().any(|name| name.contains('.')) =>
+                {
+                    key.push(dotted(path));
                 }
-                Field::Key(_) => "a field of the value: the key is what is to be made",
-                _ => continue,
-            };
-            self.error(*span, field.to_string(), expected);
+                Field::Value(path) if !path.is_empty() => {
+                    let expected = "names without dots in them, since dots separate names here";
+                    self.error(*span, shown(&dotted(path)), expected);
+                }
+                other => {
+                    self.error(*span, other.to_string(), "a field of the value");
+                }
+            }
         }
-        let delimiter = self.statement.place_of(Clause::KeyDelimiter);
-        if let Some(span) = delimiter
-            && self.statement.key.len() < 2
+        if let Some(span) = self.statement.place_of(Clause::KeyDelimiter)
+            && key.len() < 2
         {
-            let message = "KEYDELIMITER has no effect without two fields in WITHKEY";
-            self.warn(span, message);
+            self.warn(span, "KEYDELIMITER has no effect without two fields in WITHKEY");
         }
+        key
     }
 }
