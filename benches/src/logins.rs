@@ -42,7 +42,7 @@ impl Hash {
         }
     }
 
-    /// How often the fleet comes back; the resolution of CPU time is 10 ms.
+    /// How often the fleet comes back, so that both storms take long enough to be measured.
     fn returns(self) -> u64 {
         match self {
             Self::Pbkdf2 => 4,

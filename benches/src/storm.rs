@@ -19,8 +19,10 @@ use crate::wire;
 
 /// Loopback has sixteen million addresses; so many are used.
 const SOURCES: u64 = 64;
-/// The broker has nothing left to do when its CPU time has stood still for so long.
+/// The broker has nothing left to do when it has used no more than `IDLE` of CPU time for so long.
 const QUIET: Duration = Duration::from_millis(60);
+/// Timers and collectors run now and then in a broker without clients.
+const IDLE: Duration = Duration::from_millis(1);
 
 /// What a storm cost.
 #[derive(Clone, Debug)]
@@ -143,13 +145,14 @@ fn reach(port: u16, number: u64) -> io::Result<TcpStream> {
 /// Waits until the broker does nothing.
 fn still(broker: &Broker) -> io::Result<()> {
     let began = Instant::now();
-    let (mut cpu, mut since) = (broker.cpu()?, Instant::now());
-    while since.elapsed() < QUIET && began.elapsed() < PATIENCE {
-        std::thread::sleep(Duration::from_millis(10));
+    let mut before = broker.cpu()?;
+    while began.elapsed() < PATIENCE {
+        std::thread::sleep(QUIET);
         let now = broker.cpu()?;
-        if now != cpu {
-            (cpu, since) = (now, Instant::now());
+        if now - before <= IDLE {
+            break;
         }
+        before = now;
     }
     Ok(())
 }

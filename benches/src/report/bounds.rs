@@ -24,6 +24,20 @@ const GATHERS: &str = "the cheapest broker known gathers writes and stands a ten
 const LIMIT: &str = "topics, sessions and packets may cost as much again as the sockets";
 const WAITS: &str = "what is cheap by waiting is not cheap";
 
+const TREE: &str = "a tree of topics does not grow with what it does not match";
+const GROWS: &str = "what a message does not concern must not make it dearer";
+
+/// CPU among many filters by Mosquitto's.
+const fn among_filters(load: &'static str) -> Bound {
+    let against = Some("mosquitto");
+    Bound { table: "filters", load, value: CPU, against, most: 0.5, why: TREE }
+}
+
+/// CPU with the most of something by that with the least.
+const fn flat(load: &'static str) -> Bound {
+    Bound { table: "growth", load, value: "last_by_first", against: None, most: 1.2, why: GROWS }
+}
+
 /// CPU of a saturated load by Mosquitto's.
 const fn by_mosquitto(load: &'static str, most: f64) -> Bound {
     let against = Some("mosquitto");
@@ -85,18 +99,17 @@ static BOUNDS: &[Bound] = &[
         2.0,
         "a gateway with many quiet devices pays for every one of them",
     ),
-    Bound {
-        table: "filters",
-        load: "100000 exact filters",
-        value: CPU,
-        against: Some("mosquitto"),
-        most: 0.5,
-        why: "a tree of topics does not grow with what it does not match",
-    },
+    among_filters("100000 exact filters"),
+    among_filters("100000 filters with wildcards"),
     grows("100 → 100000 exact filters"),
     grows("100 → 100000 filters with wildcards"),
     grows("10 → 10000 connections, 5 pairs active"),
     grows("10 → 10000 connections, all pairs active"),
+    flat("100 → 100000 exact filters"),
+    flat("100 → 100000 filters with wildcards"),
+    flat("100 → 100000 filters with wildcards, 100 topics"),
+    flat("10 → 10000 connections, 5 pairs active"),
+    flat("10 → 10000 connections, all pairs active"),
     alone(
         "retained",
         "100000 retained, delivered",
