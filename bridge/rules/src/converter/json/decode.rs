@@ -134,8 +134,16 @@ impl Decoder<'_> {
         }
     }
 
-    fn null(&self, schema: &Schema) -> Result<Value, ConvertError> {
+    fn null(&self, schema: &SchemaRef) -> Result<Value, ConvertError> {
         match &schema.default {
+            // A default cannot know the schema that it is part of.
+            Some(Value::Struct(default)) if self.replace_null_with_default => {
+                let mut structure = Struct::new(Arc::clone(schema));
+                for (index, value) in default.values().iter().enumerate() {
+                    structure.set_at(index, value.clone());
+                }
+                Ok(Value::Struct(Box::new(structure)))
+            }
             Some(default) if self.replace_null_with_default => Ok(default.clone()),
             _ if schema.optional => Ok(Value::Null),
             _ => Err(ConvertError::data(format!(
