@@ -27,6 +27,7 @@ use crate::source::{Source, now};
 use crate::spool::Report;
 
 mod context;
+mod handover;
 mod lane;
 mod pulse;
 mod send;
@@ -34,6 +35,7 @@ mod settle;
 mod watch;
 
 use context::Context;
+use handover::Topic;
 use lane::Lane;
 use pulse::Backoff;
 pub(super) use pulse::{PROBE, Pulse};
@@ -146,9 +148,11 @@ enum Broken {
     Replaced(BaseProducer<Context>),
 }
 
-/// The order matters: the queue goes before its client.
+/// The order matters: the queue and the topics go before their client.
 struct Connected {
     events: Events,
+    /// The topic of the last record, by lane.
+    topics: Vec<Option<Topic>>,
     client: BaseProducer<Context>,
 }
 
@@ -224,7 +228,8 @@ impl Feeder {
         record: &mut RecordBuffer,
         batch: &mut Vec<(Position, Arc<Message>)>,
     ) -> bool {
-        let Some(connected) = &self.connected else { return false };
+        let Some(Connected { client, topics, .. }) = &mut self.connected else { return false };
+        let topic = &mut topics[lane_index];
         let lane = &mut self.lanes[lane_index];
         if lane.is_resting(Instant::now()) {
             return false;
@@ -245,7 +250,7 @@ impl Feeder {
         let mut stopped_at = None;
         for (position, message) in batch.drain(..) {
             let place = self.slots.insert((lane_index, position));
-            match send(&connected.client, &source, &message, place, record) {
+            match send(client, &source, &message, place, record, topic) {
                 Ok(()) => {
                     if lane.in_flight == 0 {
                         self.pulse.began(Instant::now());
@@ -290,7 +295,8 @@ impl Feeder {
 
     fn connect(&mut self, client: BaseProducer<Context>) {
         let events = Events::new(client.client(), std::thread::current());
-        self.connected = Some(Connected { events, client });
+        let topics = self.lanes.iter().map(|_| None).collect();
+        self.connected = Some(Connected { events, topics, client });
     }
 
     fn reconnect(&mut self, now: Instant) {

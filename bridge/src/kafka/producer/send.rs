@@ -3,11 +3,11 @@
 use midge_codec::ReasonCode;
 use midge_core::Message;
 use midge_rules::RecordBuffer;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord};
+use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::producer::{BaseProducer, Producer as _};
 
 use super::context::Context;
+use super::handover::{Headers, Parts, Topic};
 use crate::kafka::verdict::{self, Verdict};
 use crate::observer::{Event, Observer};
 use crate::source::{Source, view};
@@ -20,44 +20,48 @@ pub(super) enum Unsent {
     Broken(String),
 }
 
-/// Makes the record of an entry and hands it to librdkafka.
+/// Makes the record of an entry and hands it to librdkafka. `topic` is that of the last record.
 pub(super) fn send(
     client: &BaseProducer<Context>,
     source: &Source,
     message: &Message,
     place: usize,
     record: &mut RecordBuffer,
+    topic: &mut Option<Topic>,
 ) -> Result<(), Unsent> {
     let seen = view(message);
     source
         .rule
         .record(&seen, record)
         .map_err(|refusal| Unsent::Refused(refusal.to_string(), refusal.reason_code()))?;
-    let capacity = source.rule.headers_max(&seen);
-    let mut headers = Some(OwnedHeaders::new_with_capacity(capacity));
-    source.rule.headers(&seen, |key, value| {
-        let header = Header { key, value: Some(value) };
-        headers = headers.take().map(|headers| headers.insert(header));
-    });
-    let record = BaseRecord {
-        topic: &record.kafka_topic,
-        partition: None,
-        payload: Some(&message.payload[..]),
-        key: Some(record.key.as_str()),
-        timestamp: i64::try_from(message.received_unix_millis).ok(),
+    let client = client.client();
+    let topic = match topic {
+        Some(last) if last.name() == record.kafka_topic => last,
+        last => last.insert(Topic::new(client, &record.kafka_topic).map_err(unsent)?),
+    };
+    let mut headers = Headers::with_capacity(source.rule.headers_max(&seen));
+    source.rule.headers(&seen, |name, value| headers.add(name, value));
+    let parts = Parts {
+        key: record.key.as_bytes(),
+        value: &message.payload,
+        // None, which librdkafka fills in, is better than one in another age.
+        timestamp: i64::try_from(message.received_unix_millis).unwrap_or(0),
         headers,
-        delivery_opaque: place,
+        place,
     };
     // librdkafka checks the size against message.max.bytes here, before anything is promised.
-    client.send(record).map_err(|(error, _)| match error {
-        KafkaError::MessageProduction(Code::QueueFull) => Unsent::Full,
-        KafkaError::MessageProduction(code) => match verdict::of_record(code) {
-            Verdict::Refused(reason) => Unsent::Refused(code.to_string(), reason),
-            Verdict::NoTopic => Unsent::NoTopic,
-            Verdict::Again => Unsent::Broken(code.to_string()),
-        },
-        error => Unsent::Refused(error.to_string(), ReasonCode::ImplementationSpecificError),
-    })
+    topic.produce(client, parts).map_err(unsent)
+}
+
+fn unsent(code: Code) -> Unsent {
+    if code == Code::QueueFull {
+        return Unsent::Full;
+    }
+    match verdict::of_record(code) {
+        Verdict::Refused(reason) => Unsent::Refused(code.to_string(), reason),
+        Verdict::NoTopic => Unsent::NoTopic,
+        Verdict::Again => Unsent::Broken(code.to_string()),
+    }
 }
 
 pub(super) fn observe(
