@@ -6,6 +6,7 @@
 mod certs;
 mod dev;
 mod health;
+mod kcql;
 mod options;
 mod passwd;
 mod process;
@@ -31,6 +32,8 @@ Usage: midge [-c FILE] [--bridge FILE] [--connector FILE]... [-p PORT]... [-d] [
        midge store inspect [--json] (DIRECTORY | -c FILE [--bridge FILE])
        midge store verify (DIRECTORY | -c FILE [--bridge FILE])
        midge store export [--queue CLIENTID] (DIRECTORY | -c FILE [--bridge FILE])
+       midge kcql [--as source|mqtt-sink|influx-sink] [--message 'TOPIC PAYLOAD']
+                  [--record VALUE [--key KEY] [--header NAME=VALUE]...] 'STATEMENT[; STATEMENT]...'
 
   -c FILE            configuration: mosquitto.conf, or midge.toml when it ends with .toml
   --bridge FILE      midge.toml on top of it
@@ -43,6 +46,7 @@ Usage: midge [-c FILE] [--bridge FILE] [--connector FILE]... [-p PORT]... [-d] [
   -h, --help         this
   --version          the version
 
+midge kcql says what statements of KCQL do: a --message is a sample for sources, a --record for sinks.
 Without a configuration: loopback only, port 1883, no passwords.
 Settings may also come from the environment: MIDGE__KAFKA__BOOTSTRAP_SERVERS=localhost:9092
 ";
@@ -71,6 +75,7 @@ pub fn main() -> ExitCode {
         Ok(Command::Passwd(options)) => report(passwd::run(&options)),
         Ok(Command::Certs(options)) => report(certs::run(&options)),
         Ok(Command::Health(options)) => report(health::run(&options)),
+        Ok(Command::Kcql(options)) => report(kcql::run(&options)),
         Ok(Command::Store(options)) => match store::run(&options) {
             Ok(status) => status,
             Err(error) => report(Err(error)),

@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "midge-codec",
             "midge-core",
             "midge-acl",
+            "midge-rules",
             "midge-store",
             "midge-certs",
             "midge-config",

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use midge_acl::Scheme;
+use midge_rules::kcql::Use;
 
 /// What is to be done.
 #[derive(Debug, PartialEq)]
@@ -16,6 +17,7 @@ pub(super) enum Command {
     Certs(CertsOptions),
     Health(HealthOptions),
     Store(StoreOptions),
+    Kcql(KcqlOptions),
 }
 
 /// `midge`
@@ -108,6 +110,33 @@ pub(super) enum StoreAction {
     },
 }
 
+/// `midge kcql`
+#[derive(Debug, PartialEq)]
+pub(super) struct KcqlOptions {
+    pub(super) kcql: String,
+    /// For whom; `None`: for whom it was most likely written.
+    pub(super) reader: Option<Use>,
+    /// What a source is to be shown with.
+    pub(super) message: Option<KcqlMessage>,
+    /// What a sink is to be shown with.
+    pub(super) record: Option<KcqlRecord>,
+}
+
+/// A sample of an MQTT message.
+#[derive(Debug, PartialEq)]
+pub(super) struct KcqlMessage {
+    pub(super) topic: String,
+    pub(super) payload: String,
+}
+
+/// A sample of a Kafka record.
+#[derive(Debug, PartialEq)]
+pub(super) struct KcqlRecord {
+    pub(super) key: Option<String>,
+    pub(super) value: String,
+    pub(super) headers: Vec<(String, String)>,
+}
+
 /// Reads the arguments after the program's name.
 pub(super) fn parse(arguments: Vec<OsString>) -> Result<Command, String> {
     let mut arguments = Arguments(arguments.into_iter().peekable());
@@ -127,6 +156,9 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<Command, String> {
     }
     if arguments.next_if("store") {
         return store(arguments);
+    }
+    if arguments.next_if("kcql") {
+        return kcql(arguments);
     }
     run(arguments)
 }
@@ -313,6 +345,52 @@ fn store(mut arguments: Arguments) -> Result<Command, String> {
         (Some(_), true) => Err("a directory and -c or --bridge exclude each other".to_owned()),
         _ => Ok(Command::Store(StoreOptions { action, directory, config, bridge })),
     }
+}
+
+fn kcql(mut arguments: Arguments) -> Result<Command, String> {
+    let (mut kcql, mut reader, mut message) = (None, None, None);
+    let (mut value, mut key, mut headers) = (None, None, Vec::new());
+    while let Some(argument) = arguments.next()? {
+        match argument.as_str() {
+            "-h" | "--help" => return Ok(Command::Help),
+            "--as" => {
+                reader = Some(match arguments.value(&argument)?.as_str() {
+                    "source" => Use::Source,
+                    "mqtt-sink" => Use::MqttSink,
+                    "influx-sink" => Use::Influx,
+                    other => {
+                        return Err(format!(
+                            "--as: found {other:?}, expected source, mqtt-sink or influx-sink"
+                        ));
+                    }
+                });
+            }
+            "--message" => {
+                let sample = arguments.value(&argument)?;
+                let (topic, payload) = sample.split_once(' ').unwrap_or((&sample, ""));
+                let (topic, payload) = (topic.to_owned(), payload.to_owned());
+                message = Some(KcqlMessage { topic, payload });
+            }
+            "--record" => value = Some(arguments.value(&argument)?),
+            "--key" => key = Some(arguments.value(&argument)?),
+            "--header" => {
+                let header = arguments.value(&argument)?;
+                let (name, value) = header
+                    .split_once('=')
+                    .ok_or_else(|| format!("--header: found {header:?}, expected NAME=VALUE"))?;
+                headers.push((name.to_owned(), value.to_owned()));
+            }
+            option if option.starts_with("--") => return Err(unknown(option)),
+            _ if kcql.is_none() => kcql = Some(argument),
+            _ => return Err(format!("found {argument:?}, expected KCQL as one argument, quoted")),
+        }
+    }
+    if value.is_none() && (key.is_some() || !headers.is_empty()) {
+        return Err("--key and --header go with --record".to_owned());
+    }
+    let kcql = kcql.ok_or("kcql: found nothing, expected KCQL as one argument, quoted")?;
+    let record = value.map(|value| KcqlRecord { key, value, headers });
+    Ok(Command::Kcql(KcqlOptions { kcql, reader, message, record }))
 }
 
 fn unknown(argument: &str) -> String {

@@ -28,7 +28,8 @@ pub enum Use {
 }
 
 impl Use {
-    fn named(self) -> &'static str {
+    /// As messages name it.
+    pub fn named(self) -> &'static str {
         match self {
             Use::Source => "an MQTT source",
             Use::MqttSink => "an MQTT sink",

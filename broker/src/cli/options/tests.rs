@@ -93,3 +93,43 @@ fn store_takes_a_directory_or_a_configuration() {
         assert!(parsed(line).is_err(), "{line}");
     }
 }
+
+#[test]
+fn kcql_takes_statements_as_one_argument_and_samples() {
+    let words = |words: &[&str]| parse(words.iter().map(OsString::from).collect());
+    let statement = "INSERT INTO a SELECT * FROM b";
+    let expected = KcqlOptions {
+        kcql: statement.to_owned(),
+        reader: Some(Use::MqttSink),
+        message: Some(KcqlMessage { topic: "a/b".to_owned(), payload: "{\"x\": 1}".to_owned() }),
+        record: Some(KcqlRecord {
+            key: Some("k".to_owned()),
+            value: "{}".to_owned(),
+            headers: vec![("h".to_owned(), "v=w".to_owned())],
+        }),
+    };
+    let found = words(&[
+        "kcql",
+        "--as",
+        "mqtt-sink",
+        "--message",
+        "a/b {\"x\": 1}",
+        statement,
+        "--record",
+        "{}",
+        "--key",
+        "k",
+        "--header",
+        "h=v=w",
+    ]);
+    assert_eq!(found, Ok(Command::Kcql(expected)));
+    for (wrong, message) in [
+        (&["kcql"][..], "kcql: found nothing, expected KCQL as one argument, quoted"),
+        (&["kcql", "INSERT", "INTO"], "found \"INTO\", expected KCQL as one argument, quoted"),
+        (&["kcql", "--as", "x"], "--as: found \"x\", expected source, mqtt-sink or influx-sink"),
+        (&["kcql", "a", "--key", "k"], "--key and --header go with --record"),
+        (&["kcql", "a", "--header", "h"], "--header: found \"h\", expected NAME=VALUE"),
+    ] {
+        assert_eq!(words(wrong), Err(message.to_owned()));
+    }
+}
