@@ -54,7 +54,7 @@ Runs Midge and its peers in turn under the same load and compares them.
   --into FILE           writes tables there, between its marks, and charts beside it
   --help
 
-Ends with 1 when a message was lost, came twice or out of order, or a broker could not be run.
+Ends with 1 when Midge lost a message, delivered one twice or out of order, or could not be run.
 ";
 
 /// A resolved command line.

@@ -83,9 +83,17 @@ impl Report {
         self.tables.iter().flat_map(|table| &table.rows)
     }
 
-    /// Whether every run ended and lost, repeated and reordered nothing.
+    /// The rows of the broker that the others are compared with.
+    fn subjects(&self) -> impl Iterator<Item = &Row> {
+        self.tables.iter().flat_map(|table| {
+            table.rows.iter().filter(|row| std::ptr::eq(table.subject(row), *row))
+        })
+    }
+
+    /// Whether every run of the first broker ended and lost, repeated and reordered nothing. What
+    /// others do wrong is told, and is theirs.
     pub(crate) fn is_clean(&self) -> bool {
-        self.rows().all(|row| row.faults().is_clean())
+        self.subjects().all(|row| row.faults().is_clean())
             && self.accounts.iter().all(|account| account.clean)
     }
 
@@ -127,10 +135,14 @@ impl Report {
                 out += &format!("FAULT {}, {}: {}\n", row.load, row.broker, told(&faults));
             }
         }
-        let messages: u64 =
-            self.rows().flat_map(|row| &row.runs).flatten().map(|r| r.messages).sum();
-        if out.is_empty() && messages > 0 {
-            out = format!("{messages} messages measured: none lost, repeated or out of order\n");
+        let runs = self.subjects().flat_map(|row| &row.runs).flatten();
+        let messages: u64 = runs.map(|run| run.messages).sum();
+        let is_clean = self.subjects().all(|row| row.faults().is_clean());
+        if let Some(Row { broker, .. }) = self.subjects().next().filter(|_| is_clean)
+            && messages > 0
+        {
+            let rest = "none lost, repeated or out of order";
+            out += &format!("{messages} messages through {broker}: {rest}\n");
         }
         out
     }
@@ -181,7 +193,7 @@ mod tests {
         assert!(
             clean
                 .markdown()
-                .ends_with("20 messages measured: none lost, repeated or out of order\n")
+                .ends_with("20 messages through midge: none lost, repeated or out of order\n")
         );
 
         let mut lossy = run(0.1);
@@ -193,6 +205,18 @@ mod tests {
         let failed = report("midge", vec![Err("refused".into())]);
         assert!(!failed.is_clean());
         assert!(failed.markdown().contains("FAULT pairs, QoS 0, midge: refused"));
+    }
+
+    #[test]
+    fn what_a_peer_loses_is_told_and_its_own() {
+        let mut lossy = run(0.1);
+        lossy.faults.lost = 3;
+        let mut report = report("midge", vec![Ok(run(0.1))]);
+        report.tables[0].add("pairs, QoS 0", [("peer".to_owned(), vec![Ok(lossy)])]);
+        assert!(report.is_clean());
+        let text = report.markdown();
+        assert!(text.contains("FAULT pairs, QoS 0, peer: 3 lost\n"));
+        assert!(text.ends_with("10 messages through midge: none lost, repeated or out of order\n"));
     }
 
     #[test]

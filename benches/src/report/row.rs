@@ -41,9 +41,13 @@ impl Row {
         median(self.values(place))
     }
 
-    /// The subject's value divided by this one's, in every round in which both ran.
+    /// The subject's value divided by this one's, in every round in which both delivered all: what
+    /// was not delivered was cheap.
     pub(crate) fn ratios(&self, subject: &Self, place: usize) -> Vec<f64> {
-        let value = |run: &Result<Run, String>| run.as_ref().ok()?.values.get(place).copied();
+        let value = |run: &Result<Run, String>| {
+            let run = run.as_ref().ok().filter(|run| run.faults.lost == 0)?;
+            run.values.get(place).copied()
+        };
         let rounds = subject.runs.iter().zip(&self.runs);
         let ratios = rounds.filter_map(|(first, second)| Some(value(first)? / value(second)?));
         ratios.filter(|ratio| ratio.is_finite()).collect()
@@ -97,6 +101,9 @@ mod tests {
         let peer = row([Some(2.0), Some(80.0), Some(4.0), Some(1.0)]);
         assert_eq!(peer.ratios(&midge, 0), [0.5, 0.1, 0.75]);
         assert!(peer.ratios(&midge, 1).is_empty());
+        let mut lossy = peer;
+        lossy.runs[0].as_mut().unwrap().faults.lost = 1;
+        assert_eq!(lossy.ratios(&midge, 0), [0.1, 0.75]);
         assert_eq!(midge.faults().violations, ["gone"]);
     }
 }
