@@ -149,6 +149,30 @@ impl Converter {
         Ok(Self { class, notices })
     }
 
+    /// Its full name in Java.
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        let simple = match &self.class {
+            Class::Bytes(_) => "ByteArrayConverter",
+            Class::String(_) => "StringConverter",
+            Class::Primitive(converter) => converter.simple_name(),
+            Class::Json(_) => "JsonConverter",
+            Class::Avro(_) => "AvroConverter",
+        };
+        let mut classes = CLASSES.iter();
+        classes.find(|class| class.ends_with(simple)).copied().unwrap_or(simple)
+    }
+
+    /// Whether text in UTF-8 and, with `bytes`, any bytes are the same on both sides of it.
+    #[must_use]
+    pub fn is_plain(&self, bytes: bool) -> bool {
+        match &self.class {
+            Class::Bytes(_) => true,
+            Class::String(converter) => !bytes && converter.is_utf8(),
+            Class::Primitive(_) | Class::Json(_) | Class::Avro(_) => false,
+        }
+    }
+
     /// What should be told of its options: those it has no use for.
     #[must_use]
     pub fn notices(&self) -> &[String] {

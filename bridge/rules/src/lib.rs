@@ -15,6 +15,7 @@ pub mod java;
 mod kafka_topic;
 pub mod kcql;
 pub mod options;
+pub mod pipeline;
 pub mod projection;
 mod refusal;
 mod sink;

@@ -113,15 +113,23 @@ impl SinkRule {
 
     /// Makes a publish of a record.
     pub fn publish(&self, record: &Record<'_>) -> Result<Outcome, Refusal> {
+        if record.value.is_none() && self.tombstone == Tombstone::Skip {
+            return Ok(Outcome::Skip);
+        }
+        let mut mqtt_topic = String::new();
+        self.mqtt_topic.render(&mut mqtt_topic, |variable, out| push(variable, record, out))?;
+        self.publish_to(&mqtt_topic, record)
+    }
+
+    /// The same with another MQTT topic than the template's.
+    pub fn publish_to(&self, mqtt_topic: &str, record: &Record<'_>) -> Result<Outcome, Refusal> {
         let (payload, retain) = match (record.value, self.tombstone) {
             (Some(value), _) => (Bytes::copy_from_slice(value), self.retain),
             (None, Tombstone::Clear) => (Bytes::new(), true),
             (None, Tombstone::Skip) => return Ok(Outcome::Skip),
         };
         let trail = self.trail(record)?;
-        let mut mqtt_topic = String::new();
-        self.mqtt_topic.render(&mut mqtt_topic, |variable, out| push(variable, record, out))?;
-        let topic = check_mqtt_topic(&mqtt_topic)?;
+        let topic = check_mqtt_topic(mqtt_topic)?;
         let user_properties = user_properties(record);
         let properties = (!user_properties.is_empty())
             .then(|| Box::new(PublishProperties { user_properties, ..Default::default() }));

@@ -104,6 +104,10 @@ impl StringConverter {
         Ok((Self { schema, encoding }, options.finish()?))
     }
 
+    pub(super) const fn is_utf8(&self) -> bool {
+        matches!(self.encoding, Encoding::Utf8)
+    }
+
     pub(super) fn to_connect(&self, bytes: Option<&[u8]>) -> Result<Datum, ConvertError> {
         let value = match (bytes, self.encoding) {
             (None, _) => Value::Null,
@@ -235,6 +239,17 @@ pub(super) fn java_text(out: &mut String, value: &Value) {
 }
 
 impl PrimitiveConverter {
+    pub(super) const fn simple_name(&self) -> &'static str {
+        match self.primitive {
+            Primitive::Short => "ShortConverter",
+            Primitive::Integer => "IntegerConverter",
+            Primitive::Long => "LongConverter",
+            Primitive::Float => "FloatConverter",
+            Primitive::Double => "DoubleConverter",
+            Primitive::Boolean => "BooleanConverter",
+        }
+    }
+
     pub(super) fn from_options(
         primitive: Primitive,
         mut options: Options<'_>,

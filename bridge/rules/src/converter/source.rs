@@ -135,6 +135,12 @@ impl SourceConverter {
         })
     }
 
+    /// Which one it is.
+    #[must_use]
+    pub const fn class(&self) -> SourceClass {
+        self.class
+    }
+
     /// The key and the value of a payload's record.
     ///
     /// # Errors

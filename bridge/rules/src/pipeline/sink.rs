@@ -1,0 +1,209 @@
+//! From a Kafka record to MQTT publishes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::error::{PipelineError, Stage};
+use super::headers::HeaderConverter;
+use crate::connect::{ConnectRecord, Datum, Header, Value};
+use crate::converter::{Answer, Converter, Question, Side, mqtt_payload};
+use crate::headers::is_own;
+use crate::kcql::Field;
+use crate::projection::Projection;
+use crate::sink::{Outcome, Publish, Record, SinkRule};
+use crate::transform::Chain;
+
+/// What it says of itself where something is refused.
+const CONNECTOR: &str = "io.lenses.streamreactor.connect.mqtt.sink.MqttSinkConnector";
+
+/// The parts of a pipeline.
+#[derive(Clone, Debug)]
+pub struct SinkParts {
+    /// `key.converter`.
+    pub key: Converter,
+    /// `value.converter`.
+    pub value: Converter,
+    /// `header.converter`.
+    pub header: HeaderConverter,
+    /// The transforms.
+    pub chain: Chain,
+    /// All of them that are about a record's topic publish it.
+    pub statements: Vec<SinkStatement>,
+}
+
+/// What one statement of KCQL makes of a record.
+#[derive(Clone, Debug)]
+pub struct SinkStatement {
+    /// The topic it is about; `None` is all topics.
+    pub kafka_topic: Option<Arc<str>>,
+    /// Topic, QoS, retain, tombstones and trail.
+    pub rule: SinkRule,
+    /// Where the MQTT topic comes from.
+    pub target: SinkTarget,
+    /// `SELECT` and `IGNORE`.
+    pub projection: Projection,
+}
+
+/// Where a publish's topic comes from.
+#[derive(Clone, Debug)]
+pub enum SinkTarget {
+    /// The rule's template.
+    Rule,
+    /// A field of the record, which must be text.
+    Field(Field),
+}
+
+/// A pipeline from Kafka to MQTT. It remembers schemas, so each thread has its own.
+#[derive(Clone, Debug)]
+pub struct SinkPipeline(SinkParts);
+
+impl SinkPipeline {
+    /// A pipeline of these parts.
+    #[must_use]
+    pub fn new(parts: SinkParts) -> SinkPipeline {
+        SinkPipeline(parts)
+    }
+
+    /// The record as the statements see it; `None` when a transform drops it.
+    ///
+    /// # Errors
+    /// Why there is none, or none yet.
+    pub fn record(
+        &mut self,
+        record: &Record<'_>,
+        offset: i64,
+        timestamp: Option<i64>,
+    ) -> Result<Option<ConnectRecord>, PipelineError> {
+        let SinkParts { key, value, header, chain, .. } = &mut self.0;
+        let kafka_topic = record.kafka_topic;
+        let datum = |side, converter: &mut Converter, bytes: Option<&[u8]>| {
+            let bytes = bytes.map(Bytes::copy_from_slice);
+            converter
+                .to_connect(kafka_topic, bytes.as_ref())
+                .map_err(|error| PipelineError::of_converter(side, converter.class(), error))
+        };
+        let key = datum(Side::Key, key, record.key)?;
+        let value = datum(Side::Value, value, record.value)?;
+        let mut headers = Vec::new();
+        // The bridge's own have their say where the message is made.
+        for (name, bytes) in record.headers.iter().filter(|(name, _)| !is_own(name)) {
+            let bytes = bytes.map(Bytes::copy_from_slice);
+            let datum = header.datum(kafka_topic, bytes.as_ref())?;
+            headers.push(Header { name: Arc::from(*name), datum });
+        }
+        let record = ConnectRecord {
+            kafka_topic: Arc::from(kafka_topic),
+            partition: Some(record.partition),
+            key,
+            value,
+            timestamp,
+            headers,
+            offset: Some(offset),
+        };
+        chain.apply(record).map_err(|error| PipelineError::of_transform(&error))
+    }
+
+    /// The publishes of a record: one for each statement about its topic, none for a tombstone that
+    /// is passed over. `own` are the headers of the record as it came.
+    ///
+    /// # Errors
+    /// Why it can never be published.
+    pub fn publishes(
+        &mut self,
+        record: &ConnectRecord,
+        own: &[(&str, Option<&[u8]>)],
+    ) -> Result<Vec<Publish>, PipelineError> {
+        let SinkParts { header, statements, .. } = &mut self.0;
+        let refused =
+            |why: &dyn std::fmt::Display| PipelineError::of_task(Stage::TaskPut, CONNECTOR, why);
+        let kafka_topic = &*record.kafka_topic;
+        let mut headers = Vec::with_capacity(record.headers.len());
+        for Header { name, datum } in &record.headers {
+            headers.push((Arc::clone(name), header.bytes(kafka_topic, datum)?));
+        }
+        let own = own.iter().copied().filter(|(name, _)| is_own(name));
+        let headers: Vec<(&str, Option<&[u8]>)> =
+            headers.iter().map(|(name, value)| (&**name, value.as_deref())).chain(own).collect();
+        let key = mqtt_payload(&record.key).map_err(|error| refused(&error))?;
+        let mut publishes = Vec::new();
+        let about = |statement: &&mut SinkStatement| {
+            statement.kafka_topic.as_ref().is_none_or(|topic| **topic == *kafka_topic)
+        };
+        for statement in statements.iter_mut().filter(about) {
+            let SinkStatement { rule, target, projection, .. } = statement;
+            let value = projection
+                .apply(record, kafka_topic)
+                .map_err(|error| PipelineError::of_projection(Stage::TaskPut, CONNECTOR, &error))?;
+            let payload = mqtt_payload(&value).map_err(|error| refused(&error))?;
+            let seen = Record {
+                kafka_topic,
+                partition: record.partition.unwrap_or_default(),
+                key: key.as_deref(),
+                value: payload.as_deref(),
+                headers: &headers,
+            };
+            let outcome = match target {
+                SinkTarget::Rule => rule.publish(&seen),
+                // A tombstone has no fields; where it would clear a topic, nobody can say which.
+                SinkTarget::Field(Field::Value(_)) if payload.is_none() => Ok(Outcome::Skip),
+                SinkTarget::Field(field) => {
+                    let mqtt_topic = text(record, field).map_err(|why| refused(&why))?;
+                    rule.publish_to(&mqtt_topic, &seen)
+                }
+            };
+            let outcome = outcome
+                .map_err(|refusal| PipelineError::of_rule(Stage::TaskPut, CONNECTOR, &refusal))?;
+            if let Outcome::Publish(publish) = outcome {
+                publishes.push(publish);
+            }
+        }
+        Ok(publishes)
+    }
+
+    /// What a schema registry said to a question of this pipeline.
+    pub fn answer(&mut self, side: Side, question: Question, answer: Result<Answer, String>) {
+        match side {
+            Side::Key => self.0.key.answer(question, answer),
+            Side::Value => self.0.value.answer(question, answer),
+        }
+    }
+}
+
+/// The text of a field that is to be a topic.
+fn text(record: &ConnectRecord, field: &Field) -> Result<String, String> {
+    let datum: &Datum;
+    let path: &[String] = match field {
+        Field::Value(path) => {
+            datum = &record.value;
+            path
+        }
+        Field::Key(path) => {
+            datum = &record.key;
+            path
+        }
+        Field::Header(name) => {
+            let mut headers = record.headers.iter().rev();
+            let Some(header) = headers.find(|header| *header.name == **name) else {
+                return Err(format!("{field}: the record has no such header"));
+            };
+            datum = &header.datum;
+            &[]
+        }
+        Field::Topic => return Ok(record.kafka_topic.to_string()),
+        Field::Partition | Field::Offset | Field::Timestamp => {
+            return Err(format!("{field}: found a number, expected text"));
+        }
+    };
+    let mut value = &datum.value;
+    for name in path {
+        value = match value {
+            Value::Struct(structure) => structure.value(name),
+            Value::Map(map) => map.get(&Value::string(name.as_str())),
+            _ => None,
+        }
+        .ok_or_else(|| format!("{field}: the record has no such field"))?;
+    }
+    let text = value.as_str().map(str::to_owned);
+    text.ok_or_else(|| format!("{field}: found a {}, expected text", value.java_class()))
+}
