@@ -17,11 +17,11 @@ pub trait Host: Send + Sync + 'static {
     /// A connector cannot take more (`true`), or can again. Calls for one tap come in order.
     fn tap_full(&self, tap: TapId, full: bool);
 
-    /// A publish for a shard; its outcome comes back through
+    /// Publishes for the shards, in their order; drains `injects`. Each outcome comes back through
     /// [`Bridge::injected`](crate::Bridge::injected) with the ticket it carries, and has to come
     /// back: until then the record's offset stays where it is. May be called before
     /// [`Bridge::start`](crate::Bridge::start) has returned.
-    fn inject(&self, inject: Box<Inject>);
+    fn inject(&self, injects: &mut Vec<Box<Inject>>);
 
     /// Puts these source rules in force instead of those before. What is returned closes once all
     /// shards have them: no message is offered to a rule that is gone after that, and none that is

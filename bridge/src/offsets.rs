@@ -3,15 +3,24 @@
 //! What is committed for a partition is the lowest offset that is still under way, or the next one
 //! to come: everything below it has been routed, refused or skipped.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Records under way, by partition.
 #[derive(Debug, Default)]
 pub(crate) struct Offsets {
     partitions: BTreeMap<Arc<str>, BTreeMap<i32, Partition>>,
-    tickets: HashMap<u64, Taken>,
-    next_ticket: u64,
+    /// By the lower half of their tickets.
+    places: Vec<Place>,
+    free: Vec<u32>,
+}
+
+/// Where a record that is under way is kept; used again, with another ticket each time.
+#[derive(Debug, Default)]
+struct Place {
+    /// The upper half of the ticket.
+    uses: u32,
+    taken: Option<Taken>,
 }
 
 /// A record that is under way.
@@ -45,9 +54,13 @@ impl Offsets {
         if let Some(entry) = self.partition(&topic, partition) {
             entry.under_way.insert(offset);
         }
-        self.next_ticket += 1;
-        self.tickets.insert(self.next_ticket, Taken { topic, partition, offset, bytes });
-        self.next_ticket
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place::default());
+            self.places.len() as u32 - 1
+        });
+        let entry = &mut self.places[place as usize];
+        entry.taken = Some(Taken { topic, partition, offset, bytes });
+        (u64::from(entry.uses) << 32) | u64::from(place)
     }
 
     /// A record is done with at once.
@@ -57,19 +70,30 @@ impl Offsets {
 
     /// A record has been routed or refused: which, unless its partition has been forgotten.
     pub(crate) fn done(&mut self, ticket: u64) -> Option<Taken> {
-        let taken = self.tickets.remove(&ticket)?;
+        let place = ticket as u32;
+        let entry = self.places.get_mut(place as usize)?;
+        if u64::from(entry.uses) != ticket >> 32 {
+            return None;
+        }
+        let taken = entry.vacate()?;
+        self.free.push(place);
         let partition = self.partition(&taken.topic, taken.partition)?;
         partition.under_way.remove(&taken.offset).then_some(taken)
     }
 
-    /// Whether nothing of a partition has been seen in this assignment.
-    pub(crate) fn is_new(&self, topic: &str, partition: i32) -> bool {
-        self.partitions.get(topic).is_none_or(|all| !all.contains_key(&partition))
+    /// A record is about to be taken or passed; whether it is the first of its partition in this
+    /// assignment.
+    pub(crate) fn begins(&mut self, topic: &str, partition: i32, offset: i64) -> bool {
+        let new = self.partitions.get(topic).is_none_or(|all| !all.contains_key(&partition));
+        if new {
+            self.partition_of(topic, partition, offset);
+        }
+        new
     }
 
     /// How many records are under way.
     pub(crate) fn under_way(&self) -> usize {
-        self.tickets.len()
+        self.places.len() - self.free.len()
     }
 
     /// How many records of one partition are under way.
@@ -106,13 +130,23 @@ impl Offsets {
                 self.partitions.remove(topic);
             }
         }
-        self.tickets.retain(|_, taken| &*taken.topic != topic || taken.partition != partition);
+        for (place, entry) in self.places.iter_mut().enumerate() {
+            let taken = entry.taken.as_ref();
+            if taken.is_some_and(|taken| *taken.topic == *topic && taken.partition == partition) {
+                entry.vacate();
+                self.free.push(place as u32);
+            }
+        }
     }
 
     /// The consumer is gone, and all of its partitions.
     pub(crate) fn forget_all(&mut self) {
         self.partitions.clear();
-        self.tickets.clear();
+        for (place, entry) in self.places.iter_mut().enumerate() {
+            if entry.vacate().is_some() {
+                self.free.push(place as u32);
+            }
+        }
     }
 
     fn partition(&mut self, topic: &str, partition: i32) -> Option<&mut Partition> {
@@ -120,6 +154,18 @@ impl Offsets {
     }
 
     fn seen(&mut self, topic: &str, partition: i32, offset: i64) -> Arc<str> {
+        let (topic, entry) = self.partition_of(topic, partition, offset);
+        entry.next = entry.next.max(offset + 1);
+        topic
+    }
+
+    /// A partition, which begins at `offset` if it is new.
+    fn partition_of(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> (Arc<str>, &mut Partition) {
         let topic = match self.partitions.get_key_value(topic) {
             Some((topic, _)) => Arc::clone(topic),
             None => Arc::from(topic),
@@ -130,8 +176,16 @@ impl Offsets {
             next: offset,
             told: offset,
         });
-        entry.next = entry.next.max(offset + 1);
-        topic
+        (topic, entry)
+    }
+}
+
+impl Place {
+    /// What was kept here; its ticket means nothing from now on.
+    fn vacate(&mut self) -> Option<Taken> {
+        let taken = self.taken.take()?;
+        self.uses = self.uses.wrapping_add(1);
+        Some(taken)
     }
 }
 

@@ -1,7 +1,8 @@
 //! A sink connector: its rule and the records under way, shared by the consumer and the shards.
 //!
 //! Records under way are bounded by the connector's limit: the consumer takes no more until some
-//! have come back.
+//! have come back. Both directions go in batches: what has been read waits in the outbox until
+//! [`Sink::flush`], and what the shards answer until somebody looks at the offsets.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -28,10 +29,29 @@ pub(crate) struct Sink {
     pub(crate) client: Option<Arc<Client>>,
     pub(crate) health: Health,
     pub(crate) host: Arc<dyn Host>,
+    outbox: Mutex<Vec<Read>>,
+    /// Locked before `returned` and `marks`.
     offsets: Mutex<Offsets>,
+    returned: Mutex<Returned>,
     fewer: Condvar,
     paused: AtomicBool,
     marks: Option<Mutex<Marking>>,
+}
+
+/// A record that has been read, and what it becomes; `None`: nothing.
+struct Read {
+    topic: Arc<str>,
+    partition: i32,
+    offset: i64,
+    publish: Option<Publish>,
+}
+
+/// What the shards have answered, as long as the offsets do not know of it.
+#[derive(Default)]
+struct Returned {
+    outcomes: Vec<(u64, ReasonCode)>,
+    /// With how many of them the consumer's thread is to be woken, while it waits.
+    wanted: Option<usize>,
 }
 
 /// The marks of a sink with a store.
@@ -65,7 +85,9 @@ impl Sink {
             client,
             health,
             host,
+            outbox: Mutex::default(),
             offsets: Mutex::default(),
+            returned: Mutex::default(),
             fewer: Condvar::new(),
             paused: AtomicBool::new(false),
             marks: marking.map(Mutex::new),
@@ -88,14 +110,17 @@ impl Sink {
     }
 
     fn marking(&self) -> Option<MutexGuard<'_, Marking>> {
-        let marks = self.marks.as_ref()?;
-        Some(marks.lock().unwrap_or_else(PoisonError::into_inner))
+        self.marks.as_ref().map(lock)
     }
 
     /// Whether a record has been delivered here before Kafka was told.
     pub(crate) fn was_delivered(&self, topic: &str, partition: i32, offset: i64) -> bool {
+        if self.marks.is_none() {
+            return false;
+        }
+        let begins = self.offsets().begins(topic, partition, offset);
         let Some(mut marking) = self.marking() else { return false };
-        if self.offsets().is_new(topic, partition) {
+        if begins {
             // An assignment begins: Kafka has been told of all below.
             let passed = marking.marks.passed(topic, partition, offset);
             marking.forget(passed);
@@ -112,20 +137,80 @@ impl Sink {
         }
     }
 
-    /// The mark that a record's message is to be stored with. What is published with QoS 0 waits for
-    /// no disk and has none.
-    pub(crate) fn mark(&self, topic: &str, partition: i32, offset: i64, qos: QoS) -> Option<Bytes> {
-        let marking = self.marking().filter(|_| qos > QoS::AtMostOnce)?;
-        marking.marks.key(topic, partition, offset)
-    }
-
+    /// The offsets, with all that the shards have answered.
     pub(crate) fn offsets(&self) -> MutexGuard<'_, Offsets> {
-        self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut offsets = lock(&self.offsets);
+        let outcomes = std::mem::take(&mut lock(&self.returned).outcomes);
+        if !outcomes.is_empty() {
+            self.settle(&mut offsets, outcomes);
+        }
+        offsets
     }
 
-    /// Hands a publish to the host; its record is under way until [`Sink::injected`].
-    pub(crate) fn inject(&self, ticket: u64, publish: Publish, mark: Option<Bytes>) {
-        self.host.inject(Box::new(Inject {
+    /// Records are done with, whose publishes have been routed or refused for good.
+    fn settle(&self, offsets: &mut Offsets, outcomes: Vec<(u64, ReasonCode)>) {
+        // Before their offsets may be committed: what a commit passes has to be known by then.
+        let mut marking = self.marking();
+        let (mut count, mut bytes) = (0, 0);
+        for (ticket, reason) in outcomes {
+            if reason.is_error() {
+                let why = format_args!("its publish was refused: {reason}");
+                self.health.refused(&"a record", &why);
+            }
+            let Some(taken) = offsets.done(ticket) else { continue };
+            if let (Some(marking), ReasonCode::Success) = (&mut marking, reason) {
+                marking.marks.insert(&taken.topic, taken.partition, taken.offset);
+            }
+            if !reason.is_error() {
+                count += 1;
+                bytes += taken.bytes as u64;
+            }
+        }
+        if count > 0 {
+            self.health.went(count, bytes);
+        }
+    }
+
+    /// A record has been read; with the next flush its publish goes to a shard, or it is done with
+    /// if there is none.
+    pub(crate) fn read(&self, topic: &str, partition: i32, offset: i64, publish: Option<Publish>) {
+        let mut outbox = lock(&self.outbox);
+        let topic = match outbox.last() {
+            Some(last) if *last.topic == *topic => Arc::clone(&last.topic),
+            _ => Arc::from(topic),
+        };
+        outbox.push(Read { topic, partition, offset, publish });
+    }
+
+    /// Hands what has been read to the host; these records are under way until
+    /// [`Sink::injected`].
+    pub(crate) fn flush(&self) {
+        let read = std::mem::take(&mut *lock(&self.outbox));
+        if read.is_empty() {
+            return;
+        }
+        let mut injects = Vec::with_capacity(read.len());
+        let mut offsets = self.offsets();
+        let marking = self.marking();
+        for Read { topic, partition, offset, publish } in read {
+            let Some(publish) = publish else {
+                offsets.passed(&topic, partition, offset);
+                continue;
+            };
+            // What is published with QoS 0 waits for no disk and has no mark.
+            let marks = marking.as_ref().filter(|_| publish.qos > QoS::AtMostOnce);
+            let mark = marks.and_then(|marking| marking.marks.key(&topic, partition, offset));
+            let ticket = offsets.taken(&topic, partition, offset, publish.payload.len());
+            injects.push(Box::new(self.inject(ticket, publish, mark)));
+        }
+        drop((offsets, marking));
+        if !injects.is_empty() {
+            self.host.inject(&mut injects);
+        }
+    }
+
+    fn inject(&self, ticket: u64, publish: Publish, mark: Option<Bytes>) -> Inject {
+        Inject {
             ticket: Some(Ticket { owner: self.owner, number: ticket }),
             client: self.client.clone(),
             topic: publish.topic,
@@ -135,36 +220,40 @@ impl Sink {
             properties: publish.properties,
             trail: publish.trail,
             mark,
-        }));
+        }
     }
 
     /// A publish has been routed, or refused for good: either way its record is done with.
     pub(crate) fn injected(&self, ticket: u64, reason: ReasonCode) {
-        if reason.is_error() {
-            self.health.refused(&"a record", &format_args!("its publish was refused: {reason}"));
-        }
-        // Before its offset may be committed: what a commit passes has to be known by then.
-        let marking = self.marking().filter(|_| reason == ReasonCode::Success);
-        let done = self.offsets().done(ticket);
-        if let (Some(mut marking), Some(taken)) = (marking, &done) {
-            marking.marks.insert(&taken.topic, taken.partition, taken.offset);
-        }
-        self.fewer.notify_all();
-        if let Some(taken) = done.filter(|_| !reason.is_error()) {
-            self.health.went(1, taken.bytes as u64);
+        let mut returned = lock(&self.returned);
+        returned.outcomes.push((ticket, reason));
+        let came = returned.outcomes.len();
+        // One call of the system a wait, not one a record.
+        if returned.wanted.take_if(|wanted| came >= *wanted).is_some() {
+            drop(returned);
+            self.fewer.notify_all();
         }
     }
 
-    /// Waits until `enough` holds of the records under way; `false` when `deadline` came first.
-    pub(crate) fn wait(&self, deadline: Instant, enough: impl Fn(&Offsets) -> bool) -> bool {
-        let mut offsets = self.offsets();
-        while !enough(&offsets) {
+    /// Waits until `enough` holds of the records under way, and looks whenever `wanted` of them have
+    /// come back; `false` when `deadline` came first.
+    pub(crate) fn wait(
+        &self,
+        deadline: Instant,
+        wanted: usize,
+        enough: impl Fn(&Offsets) -> bool,
+    ) -> bool {
+        while !enough(&self.offsets()) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
-            offsets =
-                self.fewer.wait_timeout(offsets, left).unwrap_or_else(PoisonError::into_inner).0;
+            let mut returned = lock(&self.returned);
+            if returned.outcomes.len() < wanted {
+                returned.wanted = Some(wanted);
+                let waited = self.fewer.wait_timeout(returned, left);
+                waited.unwrap_or_else(PoisonError::into_inner).0.wanted = None;
+            }
         }
         true
     }
@@ -172,4 +261,8 @@ impl Sink {
     pub(crate) fn status(&self) -> ConnectorStatus {
         self.health.status(self.offsets().under_way(), 0, false)
     }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -159,8 +159,16 @@ impl midge_bridge::Host for BridgeHost {
         }
     }
 
-    fn inject(&self, inject: Box<Inject>) {
-        self.0.inject(inject);
+    fn inject(&self, injects: &mut Vec<Box<Inject>>) {
+        // One batch a shard, as above.
+        let inboxes = &self.0.inboxes;
+        let home = |inject: &Inject| ShardId::of_topic(&inject.topic, inboxes.len());
+        injects.sort_by_cached_key(|inject| home(inject));
+        let mut injects = injects.drain(..).peekable();
+        while let Some(shard) = injects.peek().map(|inject| home(inject)) {
+            let batch = std::iter::from_fn(|| injects.next_if(|next| home(next) == shard));
+            inboxes[usize::from(shard.0)].extend(batch.map(Letter::Inject));
+        }
     }
 
     fn retap(&self, taps: &Arc<[Tap]>) -> Receiver<()> {

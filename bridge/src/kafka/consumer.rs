@@ -30,6 +30,8 @@ use context::Context;
 
 /// How long a poll waits for a record.
 const POLL: Duration = Duration::from_millis(100);
+/// Records at most that are read before the shards get them.
+const BATCH: usize = 256;
 /// How often offsets are committed.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// How long the shards may lag before fetching is paused.
@@ -140,7 +142,8 @@ impl Reader {
                 let since = *full_since.get_or_insert(now);
                 if !paused && now.duration_since(since) < LAG {
                     // The shards are at it; nothing is polled meanwhile, so nothing more comes.
-                    self.sink.wait(now + POLL, |offsets| offsets.under_way() < limit);
+                    let room = BATCH.min(limit.div_ceil(2));
+                    self.sink.wait(now + POLL, room, |o| o.under_way() + room <= limit);
                     continue;
                 }
                 // They lag. Polling goes on, or the group would give our partitions away.
@@ -153,36 +156,58 @@ impl Reader {
                     resume(&consumer);
                 }
             }
-            match consumer.poll(POLL) {
-                None => {}
-                Some(Ok(record)) => self.publish(&record),
-                Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
-                    self.sink.health.away(&code.to_string());
-                    break true;
-                }
-                // The context has been told already.
-                Some(Err(_)) => {}
+            // One at least: Kafka wants to be asked.
+            if let Err(code) = self.poll(&consumer, limit.saturating_sub(under_way).clamp(1, BATCH))
+            {
+                self.sink.health.away(&code.to_string());
+                break true;
             }
         };
         if !broken {
             let deadline = stop.deadline().unwrap_or_else(Instant::now);
-            self.sink.wait(deadline, |offsets| offsets.under_way() == 0);
+            self.sink.wait(deadline, 1, |offsets| offsets.under_way() == 0);
         }
         // Closing gives the partitions back, which commits; then the group is left.
         drop(consumer);
         self.sink.offsets().forget_all();
     }
 
-    fn publish(&mut self, message: &BorrowedMessage<'_>) {
-        self.sink.health.came(1);
-        self.sign_of_life();
+    /// Reads the records that are there, at most so many, and gives them to the shards; waits for
+    /// the first alone. An error is one that the consumer does not survive.
+    fn poll(&mut self, consumer: &BaseConsumer<Context>, most: usize) -> Result<(), Code> {
+        let mut broken = Ok(());
+        let (mut came, mut patience) = (0, POLL);
+        while came < most {
+            match consumer.poll(patience) {
+                None => break,
+                Some(Ok(record)) => {
+                    self.publish(&record);
+                    came += 1;
+                }
+                Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
+                    broken = Err(code);
+                    break;
+                }
+                // The context has been told already.
+                Some(Err(_)) => {}
+            }
+            patience = Duration::ZERO;
+        }
+        if came > 0 {
+            self.sink.health.came(came as u64);
+            self.sign_of_life();
+            self.sink.flush();
+        }
+        broken
+    }
+
+    /// Makes a publish of a record, for the next flush.
+    fn publish(&self, message: &BorrowedMessage<'_>) {
         let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        let connector = self.sink.health.name();
         if self.sink.was_delivered(topic, partition, offset) {
-            debug!(
-                connector = self.sink.health.name(),
-                topic, partition, offset, "delivered before"
-            );
-            return self.sink.offsets().passed(topic, partition, offset);
+            debug!(connector, topic, partition, offset, "delivered before");
+            return self.sink.read(topic, partition, offset, None);
         }
         let headers: Vec<(&str, Option<&[u8]>)> = message.headers().map_or_else(Vec::new, |all| {
             all.iter().map(|header| (header.key, header.value)).collect()
@@ -194,35 +219,31 @@ impl Reader {
             value: message.payload(),
             headers: &headers,
         };
-        match self.sink.rule.publish(&record) {
-            Ok(Outcome::Publish(publish)) => {
-                let bytes = publish.payload.len();
-                if let Some(observer) = &self.observer {
-                    observer(Event::Consumed {
-                        connector: self.sink.health.name(),
-                        kafka_topic: topic,
-                        partition,
-                        offset,
-                        mqtt_topic: publish.topic.as_str(),
-                        bytes,
-                    });
-                }
-                let ticket = self.sink.offsets().taken(topic, partition, offset, bytes);
-                let mark = self.sink.mark(topic, partition, offset, publish.qos);
-                self.sink.inject(ticket, publish, mark);
-            }
-            Ok(Outcome::Skip) => self.sink.offsets().passed(topic, partition, offset),
+        let publish = match self.sink.rule.publish(&record) {
+            Ok(Outcome::Publish(publish)) => Some(publish),
+            Ok(Outcome::Skip) => None,
             // The other side of a circle is no mistake of this record: it has been here.
             Err(Refusal::Circle) => {
-                debug!(connector = self.sink.health.name(), topic, partition, offset, "a circle");
-                self.sink.offsets().passed(topic, partition, offset);
+                debug!(connector, topic, partition, offset, "a circle");
+                None
             }
             Err(refusal) => {
                 let of = format!("{topic}[{partition}]@{offset}");
                 self.sink.health.refused(&of, &refusal);
-                self.sink.offsets().passed(topic, partition, offset);
+                None
             }
+        };
+        if let (Some(observer), Some(publish)) = (&self.observer, &publish) {
+            observer(Event::Consumed {
+                connector,
+                kafka_topic: topic,
+                partition,
+                offset,
+                mqtt_topic: publish.topic.as_str(),
+                bytes: publish.payload.len(),
+            });
         }
+        self.sink.read(topic, partition, offset, publish);
     }
 
     /// Tells Kafka, without waiting, what has been routed.

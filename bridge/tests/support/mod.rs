@@ -55,13 +55,15 @@ impl Host for Broker {
         self.changed.notify_all();
     }
 
-    fn inject(&self, inject: Box<Inject>) {
-        let ticket = inject.ticket.expect("the bridge waits for every inject");
-        self.lock().injects.push(*inject);
-        self.changed.notify_all();
-        if let Some(reason) = self.answer {
-            let bridge = self.bridge.wait().upgrade();
-            bridge.inspect(|bridge| bridge.injected(ticket, reason));
+    fn inject(&self, injects: &mut Vec<Box<Inject>>) {
+        for inject in injects.drain(..) {
+            let ticket = inject.ticket.expect("the bridge waits for every inject");
+            self.lock().injects.push(*inject);
+            self.changed.notify_all();
+            if let Some(reason) = self.answer {
+                let bridge = self.bridge.wait().upgrade();
+                bridge.inspect(|bridge| bridge.injected(ticket, reason));
+            }
         }
     }
 

@@ -38,8 +38,10 @@ impl Context {
 
     /// Partitions go to somebody else, who begins where our last commit says.
     fn revoked(&self, consumer: &BaseConsumer<Context>, revoked: &TopicPartitionList) {
+        // Those of the batch that is being read are still ours.
+        self.sink.flush();
         let elements = revoked.elements();
-        self.sink.wait(Instant::now() + LAST_WAIT, |offsets| {
+        self.sink.wait(Instant::now() + LAST_WAIT, 1, |offsets| {
             elements.iter().all(|e| offsets.under_way_of(e.topic(), e.partition()) == 0)
         });
         let list = super::committable(&self.sink, |topic, partition| {
