@@ -37,6 +37,7 @@ pub(crate) fn table() -> Table {
         .median("cpu_micros_per_client", "CPU µs/client", 1)
         .ratio("cpu_micros_per_client", "ratio")
         .median("cores_load", "cores: load", 2)
+        .chart("cpu_micros_per_client")
 }
 
 impl From<Weathered> for Run {

@@ -90,33 +90,29 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
         .median("cpu_micros_per_message", "CPU µs/message", 2)
         .ratio("cpu_micros_per_message", "ratio")
         .median("resident_bytes_per_filter", "RSS bytes/filter", 0)
-        .ratio("resident_bytes_per_filter", "ratio");
+        .ratio("resident_bytes_per_filter", "ratio")
+        .chart("cpu_micros_per_message");
     let mut growth = growth::table();
     for (filters, walk) in LOADS {
-        let mut sizes = Vec::new();
-        for size in SIZES {
-            let load = format!("{size} {}", name(filters, walk));
-            let runs = bench.rounds(&bench.brokers(), |contender| {
-                let broker = contender.start(bench.directory, &[])?;
-                let measured = measure(&broker, bench.options, filters, walk, size)
-                    .map_err(|error| broker.explain(&error.to_string()))?;
-                let (micros, bytes) = (measured.figures.cpu_micros, measured.bytes_each(size));
-                eprintln!("{load}, {}: {micros:.2} µs, {bytes:.0} bytes", contender.name);
-                Ok(measured)
-            });
-            let points = runs.iter().map(|(broker, runs)| {
-                let point = |run: &Measured| run.point();
-                let runs = runs.iter().map(|run| run.as_ref().map(point).map_err(Clone::clone));
-                (broker.clone(), runs.collect())
-            });
-            sizes.push((size, points.collect()));
+        let all = growth::at_sizes(bench, &SIZES, |contender, size| {
+            let broker = contender.start(bench.directory, &[])?;
+            let measured = measure(&broker, bench.options, filters, walk, size)
+                .map_err(|error| broker.explain(&error.to_string()))?;
+            let (load, peer) = (name(filters, walk), &contender.name);
+            let (micros, bytes) = (measured.figures.cpu_micros, measured.bytes_each(size));
+            eprintln!("{size} {load}, {peer}: {micros:.2} µs, {bytes:.0} bytes");
+            Ok(measured)
+        });
+        let mut points = Vec::new();
+        for (size, runs) in all {
+            points.push((size, growth::points(&runs, Measured::point)));
             let runs = runs.into_iter().map(|(broker, runs)| {
                 (broker, runs.into_iter().map(|run| run.map(|run| run.shown(size))).collect())
             });
-            table.add(&load, runs);
+            table.add(&format!("{size} {}", name(filters, walk)), runs);
         }
         let (least, most) = (SIZES[0], SIZES[SIZES.len() - 1]);
-        growth::add(&mut growth, &format!("{least} → {most} {}", name(filters, walk)), &sizes);
+        growth::add(&mut growth, &format!("{least} → {most} {}", name(filters, walk)), &points);
     }
     report.add(table);
     report.add(growth);

@@ -28,7 +28,8 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
         .median("messages_per_second", "messages/s", 0)
         .median("cpu_micros_per_message", "CPU µs/message", 2)
         .ratio("cpu_micros_per_message", "ratio")
-        .median("resident_bytes_per_message", "RSS bytes/message", 0);
+        .median("resident_bytes_per_message", "RSS bytes/message", 0)
+        .chart("cpu_micros_per_message");
     let (mut stored, mut delivered) = (Vec::new(), Vec::new());
     for (broker, runs) in bench.rounds(&bench.brokers(), |contender| {
         let broker = contender.start(bench.directory, &[])?;
