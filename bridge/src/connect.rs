@@ -4,10 +4,18 @@ mod definition;
 mod definitions;
 mod engine;
 mod herder;
+pub mod registry;
+mod rest;
+#[cfg(test)]
+mod stage;
 mod status;
 
 pub use definition::{Definition, Owner, Properties, TargetState};
 pub use definitions::Definitions;
-pub use engine::{ConnectorPlan, Engine, Failed, InvalidConfig, TaskHandle, TaskPlan};
+pub use engine::{
+    ConfigKey, ConfigValue, ConnectorPlan, Engine, Failed, InvalidConfig, Offsets, Plugin,
+    TaskHandle, TaskPlan, Validation,
+};
 pub use herder::{Description, Herder, HerderError};
+pub use rest::{About, Access, BODY_MAX, Rest, RestSettings, Server, UNDER_WAY_MAX};
 pub use status::{Condition, ConnectorCondition, RunState};

@@ -1,7 +1,9 @@
 //! What the herder asks of those who run connectors.
 
 use std::collections::BTreeSet;
-use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::definition::Properties;
 
@@ -26,9 +28,85 @@ pub struct TaskPlan {
     pub config: Properties,
 }
 
-/// All that is wrong with the properties of a connector, a line each.
+/// What is wrong with the properties of a connector.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidConfig {
+    /// They are not those of a connector at all.
+    #[error("{0}")]
+    Whole(String),
+    /// All that is wrong with them, a line each.
+    #[error("{}", .0.join("\n"))]
+    Values(Vec<String>),
+}
+
+/// A class that a worker has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plugin {
+    /// Its name in Java.
+    pub class: &'static str,
+    /// `source`, `sink`, `transformation`, `predicate`, `converter` or `header_converter`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
+/// An option of a class, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConfigKey {
+    /// Its name.
+    pub name: String,
+    /// Its type, in capitals.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Whether it has to be said.
+    pub required: bool,
+    /// What stands for it when it is not said.
+    pub default_value: Option<String>,
+    /// `HIGH`, `MEDIUM` or `LOW`.
+    pub importance: &'static str,
+    /// What it does.
+    pub documentation: String,
+    /// Which options it stands with.
+    pub group: Option<String>,
+    /// Its place among them; -1 without a group.
+    pub order_in_group: i32,
+    /// `NONE`, `SHORT`, `MEDIUM` or `LONG`.
+    pub width: &'static str,
+    /// Its name in a form.
+    pub display_name: String,
+    /// Options that depend on it.
+    pub dependents: Vec<String>,
+}
+
+/// What was found for an option.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConfigValue {
+    /// Its name.
+    pub name: String,
+    /// The value, or its default.
+    pub value: Option<String>,
+    /// Values that would be good.
+    pub recommended_values: Vec<String>,
+    /// What is wrong with it.
+    pub errors: Vec<String>,
+    /// Whether a form should show it.
+    pub visible: bool,
+}
+
+/// What was found in the properties of a connector.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidConfig(pub Vec<String>);
+pub struct Validation {
+    /// The class.
+    pub class: String,
+    /// The groups, in order.
+    pub groups: Vec<String>,
+    /// Every option, in order.
+    pub configs: Vec<(ConfigKey, ConfigValue)>,
+}
+
+/// Where a connector is in what it reads: a partition and an offset, both as Connect shows them.
+pub type Offsets = Vec<(Map<String, Value>, Option<Map<String, Value>>)>;
 
 /// Those who run connectors.
 pub trait Engine: Send + Sync + 'static {
@@ -60,12 +138,42 @@ pub trait Engine: Send + Sync + 'static {
     /// Ends a task; returns when nothing of it runs.
     fn end(&self, task: TaskHandle);
 
-    /// Kafka topics that a task has used since they were last forgotten.
-    fn topics(&self, name: &str, task: usize) -> BTreeSet<String>;
-}
+    /// Kafka topics that a connector has used since they were last forgotten.
+    fn topics(&self, name: &str) -> BTreeSet<String>;
 
-impl fmt::Display for InvalidConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
-    }
+    /// Forgets them.
+    fn forget_topics(&self, name: &str);
+
+    /// Where a connector is in what it reads.
+    ///
+    /// # Errors
+    /// Why nobody knows.
+    fn offsets(&self, name: &str, config: &Properties) -> Result<Offsets, String>;
+
+    /// Moves a connector that is stopped; an offset that is none begins anew. No offsets at all: all
+    /// of them do.
+    ///
+    /// # Errors
+    /// Why it cannot be moved.
+    fn alter_offsets(
+        &self,
+        name: &str,
+        config: &Properties,
+        offsets: &Offsets,
+    ) -> Result<(), String>;
+
+    /// The classes there are: connectors first.
+    fn plugins(&self) -> Vec<Plugin>;
+
+    /// The options of a class, by its full or simple name.
+    fn config_keys(&self, class: &str) -> Option<Vec<ConfigKey>>;
+
+    /// What is found in properties for a connector.
+    ///
+    /// # Errors
+    /// When their class is none.
+    fn validate(&self, config: &Properties) -> Result<Validation, InvalidConfig>;
+
+    /// The id of the Kafka cluster, once it is known.
+    fn kafka_cluster_id(&self) -> Option<String>;
 }

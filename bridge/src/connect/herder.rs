@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 
 use super::definition::{Definition, Owner, Properties, TargetState};
 use super::definitions::Definitions;
-use super::engine::{Engine, Failed, InvalidConfig, TaskHandle};
+use super::engine::{Engine, Failed, InvalidConfig, Offsets, TaskHandle, TaskPlan};
 use super::status::{Condition, ConnectorCondition, RunState};
 
 /// The connectors of a worker.
@@ -37,6 +37,8 @@ struct Herd {
     wanted: BTreeMap<String, Wanted>,
     /// Connectors whose running has to be compared with what is wanted.
     dirty: BTreeSet<String>,
+    /// One of them is being compared.
+    busy: bool,
     ending: bool,
 }
 
@@ -100,6 +102,9 @@ pub enum HerderError {
     /// It has to be stopped before.
     #[error("connector {0} is not stopped")]
     NotStopped(String),
+    /// Its offsets cannot be told or moved.
+    #[error("{0}")]
+    Offsets(String),
     /// The definition cannot be kept.
     #[error("the definition of connector {0} cannot be kept: {1}")]
     NotKept(String, std::io::Error),
@@ -157,6 +162,13 @@ impl Herder {
         }
     }
 
+    /// Whether everything is as it is wanted, as far as it can be.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let herd = self.shared.lock();
+        herd.dirty.is_empty() && !herd.busy
+    }
+
     /// What calls itself this worker.
     #[must_use]
     pub fn worker_id(&self) -> &str {
@@ -184,13 +196,7 @@ impl Herder {
     /// When there is none of this name.
     pub fn condition(&self, name: &str) -> Result<ConnectorCondition, HerderError> {
         let herd = self.shared.lock();
-        let wanted = herd.find(name)?;
-        Ok(ConnectorCondition {
-            name: name.to_owned(),
-            connector: wanted.condition.clone(),
-            tasks: wanted.tasks.iter().map(|task| task.condition.clone()).collect(),
-            kind: wanted.kind,
-        })
+        Ok(herd.find(name)?.shown(name))
     }
 
     /// The properties of a connector's tasks.
@@ -207,10 +213,48 @@ impl Herder {
     /// # Errors
     /// When there is none of this name.
     pub fn topics(&self, name: &str) -> Result<BTreeSet<String>, HerderError> {
+        self.shared.lock().find(name)?;
+        Ok(self.shared.engine.topics(name))
+    }
+
+    /// Forgets them.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn reset_topics(&self, name: &str) -> Result<(), HerderError> {
+        self.shared.lock().find(name)?;
+        self.shared.engine.forget_topics(name);
+        Ok(())
+    }
+
+    /// Where a connector is in what it reads.
+    ///
+    /// # Errors
+    /// When there is none of this name, or nobody knows.
+    pub fn offsets(&self, name: &str) -> Result<Offsets, HerderError> {
+        let config = self.shared.lock().find(name)?.definition.config.clone();
+        self.shared.engine.offsets(name, &config).map_err(HerderError::Offsets)
+    }
+
+    /// Moves a connector, which must be stopped; with no offsets all of it begins anew.
+    ///
+    /// # Errors
+    /// When there is none of this name, when it is not stopped, or when it cannot be moved.
+    pub fn alter_offsets(&self, name: &str, offsets: &Offsets) -> Result<(), HerderError> {
         let herd = self.shared.lock();
-        let tasks = &herd.find(name)?.tasks;
-        let used = (0..tasks.len()).flat_map(|task| self.shared.engine.topics(name, task));
-        Ok(used.collect())
+        let wanted = herd.find(name)?;
+        if wanted.target() != TargetState::Stopped || wanted.condition.state != RunState::Stopped {
+            return Err(HerderError::NotStopped(name.to_owned()));
+        }
+        let config = wanted.definition.config.clone();
+        drop(herd);
+        self.shared.engine.alter_offsets(name, &config, offsets).map_err(HerderError::Offsets)
+    }
+
+    /// Those who run the connectors.
+    #[must_use]
+    pub fn engine(&self) -> &dyn Engine {
+        &*self.shared.engine
     }
 
     /// Makes a connector.
@@ -341,9 +385,9 @@ impl Herder {
                 task.restart();
             }
         }
+        let condition = wanted.shown(name);
         self.shared.dirty(&mut herd, name);
-        drop(herd);
-        self.condition(name)
+        Ok(condition)
     }
 
     /// Starts one task anew.
@@ -381,6 +425,15 @@ impl Wanted {
 
     fn is_of_file(&self) -> bool {
         self.definition.owner == Owner::File
+    }
+
+    fn shown(&self, name: &str) -> ConnectorCondition {
+        ConnectorCondition {
+            name: name.to_owned(),
+            connector: self.condition.clone(),
+            tasks: self.tasks.iter().map(|task| task.condition.clone()).collect(),
+            kind: self.kind,
+        }
     }
 
     fn describe(&self, name: &str) -> Description {
@@ -441,6 +494,7 @@ impl Shared {
         let mut running: BTreeMap<String, Running> = BTreeMap::new();
         loop {
             let mut herd = self.lock();
+            herd.busy = false;
             let name = loop {
                 if herd.ending {
                     break None;
@@ -450,6 +504,7 @@ impl Shared {
                 }
                 herd = self.changed.wait(herd).unwrap_or_else(PoisonError::into_inner);
             };
+            herd.busy = true;
             drop(herd);
             let Some(name) = name else { break };
             let mut runs = running.remove(&name).unwrap_or_default();
@@ -494,6 +549,12 @@ impl Shared {
         };
         let paused = definition.target == TargetState::Paused;
         let state = if paused { RunState::Paused } else { RunState::Running };
+        if paused && runs.tasks.is_empty() && tasks.is_empty() {
+            // A connector that has never run has no tasks yet.
+            return self.tell(name, epoch, |wanted| {
+                wanted.condition = self.condition(state, None);
+            });
+        }
         for (number, task) in plan.tasks.iter().enumerate() {
             let wanted = tasks.get(number).cloned().unwrap_or_default();
             let failed = wanted.condition.state == RunState::Failed;
@@ -552,7 +613,7 @@ impl Shared {
         name: &str,
         epoch: u64,
         number: usize,
-        config: &super::engine::TaskPlan,
+        config: &TaskPlan,
         state: RunState,
         trace: Option<String>,
     ) {

@@ -1,85 +1,7 @@
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::super::engine::{ConnectorPlan, TaskPlan};
 use super::*;
-
-/// Runs nothing, and writes down what it was asked.
-#[derive(Default)]
-struct Stage {
-    next: AtomicU64,
-    seen: Mutex<Seen>,
-}
-
-#[derive(Default)]
-struct Seen {
-    /// By handle: name, number, `v` of its properties, and whether it rests.
-    running: BTreeMap<u64, (String, usize, String, bool)>,
-    failed: BTreeMap<u64, Failed>,
-    refuse: bool,
-    most: usize,
-}
-
-impl Engine for Stage {
-    fn kind(&self, _: &Properties) -> &'static str {
-        "source"
-    }
-
-    fn plan(&self, _: &str, config: &Properties) -> Result<ConnectorPlan, InvalidConfig> {
-        let tasks = config.get("tasks.max").map_or(Ok(1), |text| text.parse::<usize>());
-        let tasks = tasks.map_err(|error| InvalidConfig(vec![error.to_string()]))?;
-        Ok(ConnectorPlan { tasks: vec![TaskPlan { config: config.clone() }; tasks] })
-    }
-
-    fn start(
-        &self,
-        name: &str,
-        number: usize,
-        task: &TaskPlan,
-        paused: bool,
-        failed: Failed,
-    ) -> Result<TaskHandle, String> {
-        let mut seen = self.seen.lock().unwrap();
-        if seen.refuse {
-            return Err("no".to_owned());
-        }
-        let same =
-            |running: &&(String, usize, String, bool)| running.0 == name && running.1 == number;
-        let twice = seen.running.values().filter(same).count() + 1;
-        seen.most = seen.most.max(twice);
-        let handle = self.next.fetch_add(1, Ordering::Relaxed);
-        let value = task.config.get("v").cloned().unwrap_or_default();
-        seen.running.insert(handle, (name.to_owned(), number, value, paused));
-        seen.failed.insert(handle, failed);
-        Ok(TaskHandle(handle))
-    }
-
-    fn pause(&self, task: &TaskHandle, pause: bool) {
-        self.seen.lock().unwrap().running.get_mut(&task.0).unwrap().3 = pause;
-    }
-
-    fn end(&self, task: TaskHandle) {
-        self.seen.lock().unwrap().running.remove(&task.0).unwrap();
-    }
-
-    fn topics(&self, _: &str, _: usize) -> BTreeSet<String> {
-        BTreeSet::new()
-    }
-}
-
-impl Stage {
-    fn running(&self) -> Vec<(String, usize, String, bool)> {
-        self.seen.lock().unwrap().running.values().cloned().collect()
-    }
-
-    fn fail(&self, name: &str) {
-        let mut seen = self.seen.lock().unwrap();
-        let handle = seen.running.iter().find(|(_, running)| running.0 == name).map(|(id, _)| *id);
-        let failed = seen.failed.remove(&handle.unwrap()).unwrap();
-        drop(seen);
-        failed("it broke\n\tat here".to_owned());
-    }
-}
+use crate::connect::stage::{SOURCE, Stage};
 
 fn start(definitions: Definitions) -> (Arc<Stage>, Arc<Herder>) {
     let stage = Arc::new(Stage::default());
@@ -89,7 +11,9 @@ fn start(definitions: Definitions) -> (Arc<Stage>, Arc<Herder>) {
 }
 
 fn config(pairs: &[(&str, &str)]) -> Properties {
-    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    let class = [("connector.class", SOURCE), ("topic", "t")];
+    let pairs = class.iter().chain(pairs);
+    pairs.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 fn eventually(what: &str, holds: impl Fn() -> bool) {
@@ -141,7 +65,7 @@ fn other_properties_end_the_old_tasks_before_the_new_ones_start() {
         let running = stage.running();
         running.len() == 1 && running[0].2 == "49"
     });
-    assert_eq!(stage.seen.lock().unwrap().most, 1, "never two of one task");
+    assert_eq!(stage.most(), 1, "never two of one task");
     let changes =
         BTreeMap::from([("v".to_owned(), Some("50".to_owned())), ("other".to_owned(), None)]);
     assert_eq!(herder.patch("a", changes).unwrap().config, config(&[("v", "50")]));
@@ -172,10 +96,10 @@ fn a_task_that_fails_says_why_and_runs_again_when_asked() {
 #[test]
 fn a_task_that_cannot_start_has_failed() {
     let (stage, herder) = start(Definitions::in_memory());
-    stage.seen.lock().unwrap().refuse = true;
+    stage.refuse(true);
     herder.create("a", config(&[]), TargetState::Running).unwrap();
     eventually("it fails", || states(&herder, "a").1 == [RunState::Failed]);
-    stage.seen.lock().unwrap().refuse = false;
+    stage.refuse(false);
     herder.restart_task("a", 0).unwrap();
     eventually("it runs", || states(&herder, "a").1 == [RunState::Running]);
 }

@@ -1,0 +1,64 @@
+//! Who vouches for a registry, and what proves to it who we are.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use midge_rules::converter::RegistryOptions;
+use ureq::tls::{
+    Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, TlsProvider, parse_pem,
+};
+
+use crate::kafka::ca_bundle;
+
+/// The TLS settings that the options ask for.
+pub(super) fn config(options: &RegistryOptions) -> Result<TlsConfig, String> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let trusted = match &options.cafile {
+        Some(path) => path.clone(),
+        None => ca_bundle().ok_or(
+            "the system has no certificate authorities, expected \
+             schema.registry.ssl.truststore.location",
+        )?,
+    };
+    let (authorities, _) = read(&trusted)?;
+    if authorities.is_empty() {
+        let shown = trusted.display();
+        return Err(format!("{shown}: found no certificate, expected at least one"));
+    }
+    let own = options.certificate.as_deref().map(client).transpose()?;
+    Ok(TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .unversioned_rustls_crypto_provider(provider)
+        .root_certs(RootCerts::new_with_certs(&authorities))
+        .client_cert(own)
+        .build())
+}
+
+fn client(path: &Path) -> Result<ClientCert, String> {
+    match read(path)? {
+        (chain, Some(key)) if !chain.is_empty() => Ok(ClientCert::new_with_certs(&chain, key)),
+        (chain, key) => {
+            let (shown, keys) = (path.display(), if key.is_some() { 1 } else { 0 });
+            let count = chain.len();
+            Err(format!(
+                "{shown}: found {count} certificates and {keys} keys, expected at least one and one"
+            ))
+        }
+    }
+}
+
+type Items = (Vec<Certificate<'static>>, Option<PrivateKey<'static>>);
+
+fn read(path: &Path) -> Result<Items, String> {
+    let shown = path.display();
+    let pem = std::fs::read(path).map_err(|error| format!("{shown}: {error}"))?;
+    let (mut certificates, mut key) = (Vec::new(), None);
+    for item in parse_pem(&pem) {
+        match item.map_err(|error| format!("{shown}: {error}"))? {
+            PemItem::Certificate(certificate) => certificates.push(certificate),
+            PemItem::PrivateKey(found) => key = Some(found),
+            _ => {}
+        }
+    }
+    Ok((certificates, key))
+}

@@ -1,0 +1,226 @@
+//! The answers of a real Kafka Connect 4.3.1 with its file connectors, asked again of ours.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::exchange::{Answer, Request};
+use super::*;
+use crate::connect::stage::{Stage, position, state};
+use crate::connect::{Definitions, RunState};
+
+fn rest() -> (Arc<Stage>, Rest) {
+    let stage = Arc::new(Stage::default());
+    let worker = "127.0.0.1:18083".to_owned();
+    let definitions = Definitions::in_memory();
+    let herder = Herder::start(stage.clone(), definitions, worker, BTreeMap::new()).unwrap();
+    let settings = RestSettings {
+        address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        access: Access::Open,
+        about: About { version: "4.3.1", commit: "26b251a451ce941d" },
+        set_level: Arc::new(|_, _| {}),
+    };
+    (stage, Rest::new(herder, &settings))
+}
+
+fn ask(rest: &Rest, exchange: &Value) -> Answer {
+    let text = |name: &str| exchange[name].as_str().unwrap_or_default();
+    let header = |name: &str| exchange["headers"][name].as_str().map(str::to_owned);
+    let body = match &exchange["request"] {
+        Value::Null => Vec::new(),
+        Value::String(text) => text.clone().into_bytes(),
+        other => other.to_string().into_bytes(),
+    };
+    let request = Request {
+        method: text("method").to_owned(),
+        content_type: header("Content-Type"),
+        accept: header("Accept"),
+        host: Some("127.0.0.1:18083".to_owned()),
+        body,
+        ..Request::default()
+    };
+    match request.with_target(text("path")) {
+        Ok(request) => rest.answer(&request),
+        Err(refusal) => refusal,
+    }
+}
+
+/// Why an answer may differ from the recorded one; `None`: it may not.
+fn intended(exchange: &Value) -> Option<&'static str> {
+    let path = exchange["path"].as_str().unwrap_or_default();
+    let note = exchange["note"].as_str().unwrap_or_default();
+    let status = exchange["status"].as_u64();
+    match (path, note) {
+        _ if status == Some(500) && path.ends_with("/offsets") => None,
+        // A mistake of the client is told as one.
+        _ if status == Some(500) => Some("400 instead of 500"),
+        (_, "unknown class") => Some("the classes are others"),
+        (path, _) if path.starts_with("/connector-plugins/") && status == Some(200) => {
+            Some("the options are those of our classes, told by the same fields")
+        }
+        (path, _) if path.starts_with("/connector-plugins") => match status {
+            Some(200) => Some("the classes are others"),
+            _ => None,
+        },
+        ("/admin/loggers", _) => Some("the loggers are others"),
+        (_, _) if path.starts_with("/admin/loggers/org") && status == Some(200) => {
+            Some("the loggers are others, and the time is another")
+        }
+        // Its server refuses an encoded slash; here a connector is found under any name.
+        ("/connectors/a%2Fb", _) => Some("a name with a slash can be deleted"),
+        ("/connectors", _) if exchange["body"] == serde_json::json!(["a/b"]) => {
+            Some("and is gone then")
+        }
+        _ => None,
+    }
+}
+
+/// JSON whose lists of names are in order, since Connect has none.
+fn ordered(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.iter().map(ordered).collect();
+            if items.iter().all(Value::is_string) {
+                items.sort_by_key(ToString::to_string);
+            }
+            Value::Array(items)
+        }
+        Value::Object(fields) => {
+            fields.iter().map(|(key, value)| (key.clone(), ordered(value))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+fn body(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.body).unwrap_or_else(|_| Value::String(answer.body.clone()))
+}
+
+/// What is compared: the status, the type, the location and the body.
+fn differences(recorded: &Value, answer: &Answer) -> Vec<String> {
+    let mut differences = Vec::new();
+    if recorded["status"].as_u64() != Some(u64::from(answer.status)) {
+        differences.push(format!("status {}", answer.status));
+    }
+    if recorded["content_type"].as_str() != answer.content_type {
+        differences.push(format!("type {:?}", answer.content_type));
+    }
+    if recorded["location"].as_str() != answer.location.as_deref() {
+        differences.push(format!("location {:?}", answer.location));
+    }
+    let expected = match &recorded["body"] {
+        Value::Null => Value::String(String::new()),
+        other => other.clone(),
+    };
+    let found = body(answer);
+    if ordered(&expected) != ordered(&found) {
+        differences.push(format!("body {found}"));
+    }
+    differences
+}
+
+/// Waits until every connector is what was recorded a moment after the change.
+fn settle(rest: &Rest) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let settled = |name: &String| {
+        let condition = rest.herder.condition(name).unwrap();
+        let of_connector = condition.connector.state;
+        !matches!(of_connector, RunState::Unassigned | RunState::Restarting)
+            && condition.tasks.iter().all(|task| task.state == of_connector)
+    };
+    while !rest.herder.connectors().iter().all(settled) || !rest.herder.is_idle() {
+        assert!(Instant::now() < deadline, "the connectors never settle");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn the_recorded_answers_of_a_real_connect_are_ours_but_for_what_is_intended() {
+    let (stage, rest) = rest();
+    let mut wrong = Vec::new();
+    let mut intentions = 0;
+    for line in include_str!("recorded.jsonl").lines() {
+        let recorded: Value = serde_json::from_str(line).unwrap();
+        let call = format!("{} {} {}", recorded["method"], recorded["path"], recorded["note"]);
+        let answer = ask(&rest, &recorded);
+        let differences = differences(&recorded, &answer);
+        match intended(&recorded) {
+            Some("400 instead of 500") => {
+                intentions += 1;
+                if answer.status != 400 {
+                    wrong.push(format!("{call}: {answer:?}, expected 400"));
+                }
+            }
+            Some(_) => intentions += 1,
+            None if differences.is_empty() => {}
+            None => {
+                wrong.push(format!("{call}: {}\n    recorded {recorded}", differences.join(", ")))
+            }
+        }
+        settle(&rest);
+        // What the file connector had read by then.
+        if recorded["path"] == "/connectors/src/topics/reset" {
+            stage.set_offsets("src", vec![position("/data/in.txt", 391)]);
+            rest.herder.restart("src", true, false).unwrap();
+            settle(&rest);
+        }
+    }
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(intentions < 40, "{intentions} of 138 answers are not compared");
+}
+
+#[test]
+fn whatever_is_asked_is_answered_and_changes_nothing_unless_it_is_understood() {
+    let (_, rest) = rest();
+    let targets = ["/", "/connectors", "/connectors/a/config", "/connectors/a/offsets", "/x/y/z"];
+    let bodies: [&[u8]; 9] = [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"5",
+        b"\xff\xfe",
+        b"{\"name\":5}",
+        b"{\"config\":[]}",
+        b"{\"name\":\"a\",\"config\":{\"a\":{}}}",
+    ];
+    for method in ["GET", "PUT", "POST", "PATCH", "DELETE", "BREW", ""] {
+        for target in targets {
+            for body in bodies {
+                let request = Request {
+                    method: method.to_owned(),
+                    content_type: Some("application/json".to_owned()),
+                    body: body.to_vec(),
+                    ..Request::default()
+                };
+                let answer = rest.answer(&request.with_target(target).unwrap());
+                assert!((200..500).contains(&answer.status), "{method} {target}: {answer:?}");
+            }
+        }
+    }
+    assert!(rest.herder.connectors().is_empty());
+}
+
+#[test]
+fn who_shows_no_token_or_another_one_is_not_admitted() {
+    let (_, mut rest) = rest();
+    assert!(rest.admits(None));
+    rest.access = Access::Token(Secret::new("secret"));
+    assert!(rest.admits(Some("Bearer secret")) && rest.admits(Some("bearer secret")));
+    for wrong in
+        [None, Some("secret"), Some("Bearer secre"), Some("Bearer secrets"), Some("Basic secret")]
+    {
+        assert!(!rest.admits(wrong), "{wrong:?}");
+    }
+    rest.access = Access::Basic { user: "ana".to_owned(), password: Secret::new("pw") };
+    assert!(rest.admits(Some("Basic YW5hOnB3")));
+    assert!(!rest.admits(Some("Basic YW5hOnB4")));
+}
+
+#[test]
+fn every_state_has_a_name_of_its_own() {
+    for name in ["UNASSIGNED", "RUNNING", "PAUSED", "FAILED", "RESTARTING", "STOPPED"] {
+        assert_eq!(state(name).map(RunState::name), Some(name));
+    }
+}
