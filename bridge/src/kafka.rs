@@ -17,4 +17,4 @@ mod verdict;
 
 pub(crate) use consumer::Consumer;
 pub(crate) use producer::Producer;
-pub(crate) use properties::check;
+pub(crate) use properties::{ca_bundle, check};

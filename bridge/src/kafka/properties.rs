@@ -166,7 +166,7 @@ fn default(config: &mut ClientConfig, property: &str, value: &str) {
 }
 
 /// The system's certificate authorities.
-pub(super) fn ca_bundle() -> Option<PathBuf> {
+pub(crate) fn ca_bundle() -> Option<PathBuf> {
     let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
     let known = CA_BUNDLES.iter().map(PathBuf::from);
     named.into_iter().chain(known).find(|path| Path::is_file(path))
