@@ -5,7 +5,6 @@ mod definitions;
 mod engine;
 mod herder;
 pub mod registry;
-pub mod registry;
 mod rest;
 #[cfg(test)]
 mod stage;
