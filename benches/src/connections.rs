@@ -49,7 +49,10 @@ impl Load {
 /// Every load at every number of connections.
 pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
     let most = bench.options.connections;
-    idle::check_descriptors(most)?;
+    if let Err(error) = idle::check_descriptors(most) {
+        report.skipped.push(format!("connections, {error}"));
+        return Ok(());
+    }
     let sizes: Vec<u64> = SIZES.into_iter().filter(|size| *size < most).chain([most]).collect();
     let mut table = Table::new("connections")
         .median("messages_per_second", "messages/s", 0)
@@ -62,52 +65,56 @@ pub(crate) fn run(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
         .median("cores_subscribers", "sub.", 2);
     let mut growth = growth::table();
     for load in [Load::Beside, Load::All] {
-        let points = sizes.iter().map(|size| (*size, one(bench, &mut table, load, *size)));
-        let points: Vec<_> = points.collect();
+        let points = each(bench, &mut table, load, &sizes);
         let name = load.name(&format!("{} → {most}", sizes[0]));
         growth::add(&mut growth, &name, &points);
     }
-    one(bench, &mut table, Load::Slow, most);
+    each(bench, &mut table, Load::Slow, &[most]);
     report.add(table);
     report.add(growth);
     Ok(())
 }
 
-fn one(bench: &Bench<'_>, table: &mut Table, load: Load, size: u64) -> growth::Runs {
-    let name = load.name(&size.to_string());
-    let runs = bench.rounds(&bench.brokers(), |contender| {
+/// One load at all sizes: adds its rows, and tells what the line of growth needs.
+fn each(
+    bench: &Bench<'_>,
+    table: &mut Table,
+    load: Load,
+    sizes: &[u64],
+) -> Vec<(u64, growth::Runs)> {
+    let all = growth::at_sizes(bench, sizes, |contender, size| {
         let broker = contender.start(bench.directory, &[])?;
         let before = settled(&broker)?;
         let figures = measure(&broker, bench.options, load, size)
             .map_err(|error| broker.explain(&error.to_string()))?;
-        let each = (figures.resident_bytes as f64 - before as f64) / size as f64;
-        let micros = figures.cpu_micros;
-        eprintln!("{name}, {}: {micros:.2} µs, {each:.0} bytes each", contender.name);
-        Ok((figures, each))
+        let bytes = (figures.resident_bytes as f64 - before as f64) / size as f64;
+        let (name, micros) = (load.name(&size.to_string()), figures.cpu_micros);
+        eprintln!("{name}, {}: {micros:.2} µs, {bytes:.0} bytes each", contender.name);
+        Ok((figures, bytes))
     });
-    let points = runs.iter().map(|(broker, runs)| {
-        let runs = runs.iter().map(|run| match run {
-            Ok((Figures { cpu_micros, resident_bytes, .. }, _)) => {
-                Ok(Point { cpu_micros: *cpu_micros, resident_bytes: *resident_bytes as f64 })
-            }
-            Err(error) => Err(error.clone()),
+    let mut points = Vec::new();
+    for (size, runs) in all {
+        let point = |(figures, _): &(Figures, f64)| Point {
+            cpu_micros: figures.cpu_micros,
+            resident_bytes: figures.resident_bytes as f64,
+        };
+        points.push((size, growth::points(&runs, point)));
+        let runs = runs.into_iter().map(|(broker, runs)| {
+            let shown = runs.into_iter().map(|run| run.map(|run| shown(run, size)));
+            (broker, shown.collect::<Vec<_>>())
         });
-        (broker.clone(), runs.collect())
-    });
-    let points = points.collect();
-    let shown = |(figures, each): (Figures, f64)| {
-        // A few connections are less than the buffers that every broker has.
-        let each = if size < 1_000 { f64::NAN } else { each / 1024.0 };
-        let [broker, publishers, subscribers] = figures.loads;
-        let (speed, micros) = (figures.per_second, figures.cpu_micros);
-        let values = [speed, micros, each, broker, publishers, subscribers];
-        Run { values: values.into(), messages: figures.deliveries, faults: figures.faults }
-    };
-    let runs = runs.into_iter().map(|(broker, runs)| {
-        (broker, runs.into_iter().map(|run| run.map(shown)).collect::<Vec<_>>())
-    });
-    table.add(&name, runs.collect::<Vec<_>>());
+        table.add(&load.name(&size.to_string()), runs.collect::<Vec<_>>());
+    }
     points
+}
+
+fn shown((figures, bytes): (Figures, f64), size: u64) -> Run {
+    // A few connections are less than the buffers that every broker has.
+    let kilobytes = if size < 1_000 { f64::NAN } else { bytes / 1024.0 };
+    let [broker, publishers, subscribers] = figures.loads;
+    let (speed, micros) = (figures.per_second, figures.cpu_micros);
+    let values = [speed, micros, kilobytes, broker, publishers, subscribers];
+    Run { values: values.into(), messages: figures.deliveries, faults: figures.faults }
 }
 
 fn measure(broker: &Broker, options: &Options, load: Load, size: u64) -> io::Result<Figures> {

@@ -3,7 +3,11 @@
 //! A line is made of the runs of one broker at several sizes, round by round, so that the sizes
 //! compared met the same machine.
 
+use std::io;
+
+use crate::process::Contender;
 use crate::report::{Run, Table};
+use crate::scenario::{Bench, names, rounds};
 
 /// What one run showed at one size.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +19,39 @@ pub(crate) struct Point {
 
 /// The runs of all brokers at one size, as `rounds` gives them.
 pub(crate) type Runs = Vec<(String, Vec<Result<Point, String>>)>;
+
+/// What came of every broker in every round, by size.
+pub(crate) type BySize<T> = Vec<(u64, Vec<(String, Vec<Result<T, String>>)>)>;
+
+/// Runs all brokers at all sizes in every round; every second round goes in the reverse order.
+pub(crate) fn at_sizes<T>(
+    bench: &Bench<'_>,
+    sizes: &[u64],
+    mut run: impl FnMut(&Contender, u64) -> io::Result<T>,
+) -> BySize<T> {
+    let contenders = bench.brokers();
+    let places: Vec<(u64, &Contender)> = sizes
+        .iter()
+        .flat_map(|size| contenders.iter().map(|contender| (*size, *contender)))
+        .collect();
+    let named: Vec<&Contender> = places.iter().map(|(_, contender)| *contender).collect();
+    let runs = rounds(bench.options.rounds, &names(&named), |place| {
+        let (size, contender) = places[place];
+        run(contender, size)
+    });
+    let mut runs = runs.into_iter();
+    let next = |size: &u64| (*size, runs.by_ref().take(contenders.len()).collect());
+    sizes.iter().map(next).collect()
+}
+
+/// What a line needs of the runs at one size.
+pub(crate) fn points<T>(
+    runs: &[(String, Vec<Result<T, String>>)],
+    point: impl Fn(&T) -> Point,
+) -> Runs {
+    let of = |run: &Result<T, String>| run.as_ref().map(&point).map_err(Clone::clone);
+    runs.iter().map(|(broker, runs)| (broker.clone(), runs.iter().map(of).collect())).collect()
+}
 
 /// A table without lines yet.
 pub(crate) fn table() -> Table {
