@@ -10,6 +10,7 @@ mod error;
 mod explain;
 mod keywords;
 mod lexer;
+mod names;
 mod parser;
 mod path;
 mod statement;

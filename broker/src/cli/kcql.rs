@@ -30,8 +30,10 @@ fn explained(options: &KcqlOptions) -> Result<(String, Vec<Warning>), String> {
     let mut text = String::new();
     let mut warnings = kcql.warnings;
     let mut errors = Vec::new();
+    let mut readers = Vec::new();
     for (index, statement) in kcql.statements.iter().enumerate() {
         let reader = options.reader.unwrap_or_else(|| statement.likely_use());
+        readers.push(reader);
         match one(statement, reader, options) {
             Ok((lines, sample, more)) => {
                 let number = index + 1;
@@ -49,6 +51,12 @@ fn explained(options: &KcqlOptions) -> Result<(String, Vec<Warning>), String> {
     if !errors.is_empty() {
         let errors: Vec<String> = errors.iter().map(|error| error.drawn().to_string()).collect();
         return Err(errors.join("\nError: "));
+    }
+    if options.message.is_some() && !readers.contains(&Use::Source) {
+        return Err("--message is a sample for sources, and no statement is read as one".to_owned());
+    }
+    if options.record.is_some() && readers.iter().all(|reader| *reader == Use::Source) {
+        return Err("--record is a sample for sinks, and no statement is read as one".to_owned());
     }
     if options.reader.is_none() {
         text.push_str("--as source, --as mqtt-sink or --as influx-sink reads it for another use\n");

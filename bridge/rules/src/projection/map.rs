@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use indexmap::map::Entry;
+
 use super::prune::pruned;
 use super::walk::{walk, written};
 use super::{Item, Parts, Projection, ProjectionError, Root, found};
@@ -73,6 +75,9 @@ impl Projection {
             if except.iter().any(|taken| **taken == **name) {
                 return;
             }
+            if ignored.is_empty() {
+                return put(out, name, value.clone());
+            }
             inside.push(name.to_string());
             if !ignored.contains(&inside) {
                 put(out, name, pruned(value, ignored, &inside));
@@ -105,10 +110,13 @@ impl Projection {
 /// Puts a field in under its name, or under the first of `name_1`, `name_2` … that is free.
 fn put(out: &mut Map, name: &Arc<str>, value: Value) {
     let mut key = Value::String(Arc::clone(name));
-    let mut count = 0;
-    while out.contains_key(&key) {
-        count += 1;
-        key = Value::string(format!("{name}_{count}"));
+    for count in 1.. {
+        match out.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(value);
+                return;
+            }
+            Entry::Occupied(_) => key = Value::string(format!("{name}_{count}")),
+        }
     }
-    out.insert(key, value);
 }

@@ -31,7 +31,10 @@ enum Output {
         /// The schema of a struct, when it is not the one that its value comes with.
         shape: Option<SchemaRef>,
     },
-    Header(String),
+    Header {
+        name: String,
+        shape: Option<SchemaRef>,
+    },
     Topic,
     Partition,
     Offset,
@@ -85,14 +88,18 @@ impl Plan {
         Ok(Plan { inputs, outputs, ignored: ignored.to_vec(), schema: Arc::new(schema) })
     }
 
-    /// Whether it was made for these schemas; the same allocation is seen at once.
-    pub(super) fn is_for(&self, inputs: &[Option<SchemaRef>]) -> bool {
-        let same = |(a, b): (&Option<SchemaRef>, &Option<SchemaRef>)| match (a, b) {
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
+    /// Whether it was made for schemas that are the same in this sense.
+    pub(super) fn is_for(
+        &self,
+        inputs: &[Option<SchemaRef>],
+        same: impl Fn(&SchemaRef, &SchemaRef) -> bool,
+    ) -> bool {
+        let both = |(a, b): (&Option<SchemaRef>, &Option<SchemaRef>)| match (a, b) {
+            (Some(a), Some(b)) => same(a, b),
             (None, None) => true,
             _ => false,
         };
-        self.inputs.len() == inputs.len() && self.inputs.iter().zip(inputs).all(same)
+        self.inputs.len() == inputs.len() && self.inputs.iter().zip(inputs).all(both)
     }
 
     pub(super) fn run(&self, parts: &Parts<'_>) -> Result<Datum, ProjectionError> {
@@ -111,8 +118,12 @@ impl Plan {
                         None => value,
                     }
                 }
-                Output::Header(name) => {
-                    parts.header(name).map_or(Value::Null, |datum| datum.value.clone())
+                Output::Header { name, shape } => {
+                    let value = parts.header(name).map(|datum| datum.value.clone());
+                    match shape {
+                        Some(schema) => shaped(value.unwrap_or_default(), schema),
+                        None => value.unwrap_or_default(),
+                    }
                 }
                 Output::Topic => Value::string(parts.topic),
                 Output::Partition => record.partition.map_or(Value::Null, Value::Int32),
@@ -178,7 +189,10 @@ impl Making<'_> {
                 }
                 // A header that is not there leaves its field null: text most likely.
                 let schema = schema.unwrap_or_else(|| metadata(Kind::String));
-                self.put(name, optional(&schema), Output::Header(from.clone()));
+                let is_struct = schema.type_of() == Type::Struct;
+                let shape = (is_struct && !schema.optional).then(|| optional(&schema));
+                let schema = shape.clone().unwrap_or_else(|| optional(&schema));
+                self.put(name, schema, Output::Header { name: from.clone(), shape });
                 Ok(())
             }
             kcql::Field::Topic => {

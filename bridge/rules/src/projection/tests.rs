@@ -364,3 +364,13 @@ fn a_key_that_is_json_has_fields_as_well() {
     assert!(error.to_string().starts_with("the key is to have fields, and is no JSON: "));
     assert_eq!(fields(&applied("_key AS k FROM", &record)), owned([("k", Value::string("dev7"))]));
 }
+
+#[test]
+fn a_struct_in_a_header_has_the_schema_of_its_field() {
+    let datum = structure(None, [("i", Schema::new(Kind::Int64), int(5))]);
+    let headers = vec![Header { name: Arc::from("h"), datum }];
+    let record = ConnectRecord { headers, ..structured() };
+    let datum = applied("a, _header.h FROM", &record);
+    let schema = datum.schema.as_ref().expect("a struct");
+    crate::connect::validate(None, schema, &datum.value).expect("a value of its schema");
+}

@@ -124,3 +124,16 @@ fn mistakes_and_warnings_are_drawn() {
     assert!(text.ends_with("reads it for another use\n"), "{text}");
     assert_eq!(warnings.len(), 1);
 }
+
+#[test]
+fn a_sample_that_no_statement_reads_is_an_error() {
+    let message = KcqlMessage { topic: "t".to_owned(), payload: String::new() };
+    let sink = "INSERT INTO a SELECT * FROM b";
+    let wrong = KcqlOptions { message: Some(message), ..options(sink, Some(Use::MqttSink)) };
+    let expected = "--message is a sample for sources, and no statement is read as one";
+    assert_eq!(explained(&wrong).map(|_| ()), Err(expected.to_owned()));
+    let record = KcqlRecord { key: None, value: String::new(), headers: Vec::new() };
+    let wrong = KcqlOptions { record: Some(record), ..options(sink, Some(Use::Source)) };
+    let expected = "--record is a sample for sinks, and no statement is read as one";
+    assert_eq!(explained(&wrong).map(|_| ()), Err(expected.to_owned()));
+}
