@@ -6,6 +6,7 @@
 //! Invariant: what is remembered of schemas is bounded by `schemas.cache.size`; a question is asked
 //! again only when its answer has been forgotten or was a refusal.
 
+mod compile;
 mod decode;
 mod default;
 mod encode;
@@ -275,7 +276,7 @@ impl AvroConverter {
             return Ok(Arc::clone(known));
         }
         let text = from_connect::avro_text(schema.as_deref(), self.data)?;
-        let compiled = Arc::new(plan::compile(&AvroSchema::parse(&text, &[])?, self.data)?);
+        let compiled = Arc::new(compile::compile(&AvroSchema::parse(&text, &[])?, self.data)?);
         let translated = Arc::new(Translated { text: text.into(), compiled });
         self.translated.insert(schema.clone(), Arc::clone(&translated));
         Ok(translated)
@@ -317,7 +318,7 @@ impl AvroConverter {
 
     fn compiled(&self, text: &SchemaText) -> Result<Arc<Compiled>, String> {
         let schema = AvroSchema::parse(&text.text, &text.references);
-        let compiled = schema.and_then(|schema| plan::compile(&schema, self.data));
+        let compiled = schema.and_then(|schema| compile::compile(&schema, self.data));
         compiled.map(Arc::new).map_err(|error| error.to_string())
     }
 }
@@ -336,7 +337,7 @@ impl AvroReader {
             enhanced: false,
             ignore_default_for_nullables: false,
         };
-        let compiled = Arc::new(plan::compile(&AvroSchema::parse(text, &[])?, data)?);
+        let compiled = Arc::new(compile::compile(&AvroSchema::parse(text, &[])?, data)?);
         Ok(Self { compiled, names: Names::new() })
     }
 
