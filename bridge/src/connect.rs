@@ -4,6 +4,7 @@ mod definition;
 mod definitions;
 mod engine;
 mod herder;
+pub mod plan;
 pub mod registry;
 mod rest;
 #[cfg(test)]
@@ -13,9 +14,9 @@ mod status;
 pub use definition::{Definition, Owner, Properties, TargetState};
 pub use definitions::Definitions;
 pub use engine::{
-    ConfigKey, ConfigValue, ConnectorPlan, Engine, Failed, InvalidConfig, Offsets, Plugin,
+    ConfigKey, ConfigValue, ConnectorPlan, Engine, Failed, InvalidConfig, Offset, Offsets, Plugin,
     TaskHandle, TaskPlan, Validation,
 };
 pub use herder::{Description, Herder, HerderError};
-pub use rest::{About, Access, BODY_MAX, Rest, RestSettings, Server, UNDER_WAY_MAX};
+pub use rest::{About, Access, BODY_MAX, Rest, RestSettings, Server, SetLevel, UNDER_WAY_MAX};
 pub use status::{Condition, ConnectorCondition, RunState};

@@ -105,8 +105,11 @@ pub struct Validation {
     pub configs: Vec<(ConfigKey, ConfigValue)>,
 }
 
-/// Where a connector is in what it reads: a partition and an offset, both as Connect shows them.
-pub type Offsets = Vec<(Map<String, Value>, Option<Map<String, Value>>)>;
+/// A partition and an offset in it, both as Connect shows them; no offset is the beginning.
+pub type Offset = (Map<String, Value>, Option<Map<String, Value>>);
+
+/// Where a connector is in what it reads.
+pub type Offsets = Vec<Offset>;
 
 /// Those who run connectors.
 pub trait Engine: Send + Sync + 'static {

@@ -48,6 +48,9 @@ pub enum Access {
     },
 }
 
+/// Changes how much is logged: takes a logger and its level.
+pub type SetLevel = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
 /// How the interface is reached.
 #[derive(Clone)]
 pub struct RestSettings {
@@ -57,8 +60,8 @@ pub struct RestSettings {
     pub access: Access,
     /// What it says of itself.
     pub about: About,
-    /// Changes how much is logged: a logger and its level.
-    pub set_level: Arc<dyn Fn(&str, &str) + Send + Sync>,
+    /// Changes how much is logged.
+    pub set_level: SetLevel,
 }
 
 /// What the worker says of itself.
@@ -76,7 +79,7 @@ pub struct Rest {
     access: Access,
     about: About,
     levels: Mutex<BTreeMap<String, Level>>,
-    set_level: Arc<dyn Fn(&str, &str) + Send + Sync>,
+    set_level: SetLevel,
 }
 
 impl Rest {

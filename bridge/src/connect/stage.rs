@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Map, Value, json};
 
 use super::engine::{
-    ConfigKey, ConfigValue, ConnectorPlan, Engine, Failed, InvalidConfig, Offsets, Plugin,
+    ConfigKey, ConfigValue, ConnectorPlan, Engine, Failed, InvalidConfig, Offset, Offsets, Plugin,
     TaskHandle, TaskPlan, Validation,
 };
 use super::{Properties, RunState};
@@ -235,10 +235,7 @@ impl Engine for Stage {
 }
 
 /// An offset as the recorded answers have it.
-pub(crate) fn position(
-    file: &str,
-    position: i64,
-) -> (Map<String, Value>, Option<Map<String, Value>>) {
+pub(crate) fn position(file: &str, position: i64) -> Offset {
     let map = |value: Value| value.as_object().cloned().unwrap_or_default();
     (map(json!({ "filename": file })), Some(map(json!({ "position": position }))))
 }

@@ -196,7 +196,7 @@ fn decoded(text: &str) -> Option<String> {
 /// A segment of an address.
 pub(crate) fn encoded(segment: &str) -> Cow<'_, str> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~/:@!$&'()*+,;=".contains(byte);
-    if segment.as_bytes().iter().all(|byte| plain(byte)) {
+    if segment.as_bytes().iter().all(plain) {
         return Cow::Borrowed(segment);
     }
     let mut out = String::with_capacity(segment.len() * 2);

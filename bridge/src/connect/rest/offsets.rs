@@ -1,11 +1,11 @@
 //! `/connectors/NAME/offsets`: where a connector is in what it reads.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Rest;
 use super::connectors::refused;
 use super::exchange::{Answer, Request};
-use crate::connect::Offsets;
+use crate::connect::{Offset, Offsets};
 
 pub(super) fn get(rest: &Rest, name: &str) -> Result<Answer, Answer> {
     let offsets = rest.herder.offsets(name).map_err(|error| refused(&error))?;
@@ -33,7 +33,7 @@ pub(super) fn reset(rest: &Rest, name: &str) -> Result<Answer, Answer> {
     Ok(said("reset"))
 }
 
-fn one(given: &Value) -> Result<(Map<String, Value>, Option<Map<String, Value>>), Answer> {
+fn one(given: &Value) -> Result<Offset, Answer> {
     let wrong = |what: &str| {
         Answer::error(400, &format!("offsets: found {given}, expected an object with {what}"))
     };

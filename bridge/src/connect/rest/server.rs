@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, LOCATION, WWW_AUTHENTICATE,
 };
@@ -155,13 +155,18 @@ async fn read(rest: &Rest, request: hyper::Request<Incoming>) -> Result<Request,
     };
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned();
     read = read.with_target(&target)?;
-    let body = Limited::new(request.into_body(), BODY_MAX).collect();
+    let too_large = || {
+        let message = format!("the body could not be read, or has more than {BODY_MAX} bytes");
+        Answer::error(413, &message)
+    };
+    let body = request.into_body();
+    if body.size_hint().lower() > BODY_MAX as u64 {
+        return Err(too_large());
+    }
+    let body = Limited::new(body, BODY_MAX).collect();
     match tokio::time::timeout(PATIENCE, body).await {
         Ok(Ok(body)) => read.body = body.to_bytes().to_vec(),
-        Ok(Err(_)) => {
-            let message = format!("the body could not be read, or has more than {BODY_MAX} bytes");
-            return Err(Answer::error(413, &message));
-        }
+        Ok(Err(_)) => return Err(too_large()),
         Err(_) => return Err(Answer::error(408, "the body did not come")),
     }
     Ok(read)

@@ -155,7 +155,7 @@ fn the_recorded_answers_of_a_real_connect_are_ours_but_for_what_is_intended() {
             Some(_) => intentions += 1,
             None if differences.is_empty() => {}
             None => {
-                wrong.push(format!("{call}: {}\n    recorded {recorded}", differences.join(", ")))
+                wrong.push(format!("{call}: {}\n    recorded {recorded}", differences.join(", ")));
             }
         }
         settle(&rest);
@@ -223,4 +223,55 @@ fn every_state_has_a_name_of_its_own() {
     for name in ["UNASSIGNED", "RUNNING", "PAUSED", "FAILED", "RESTARTING", "STOPPED"] {
         assert_eq!(state(name).map(RunState::name), Some(name));
     }
+}
+
+/// Speaks HTTP to a listener: sends this, and returns all that comes.
+fn speak(address: SocketAddr, text: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(text.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn the_listener_speaks_http_and_asks_for_the_token() {
+    let stage = Arc::new(Stage::default());
+    let definitions = Definitions::in_memory();
+    let herder = Herder::start(stage, definitions, "w".to_owned(), BTreeMap::new()).unwrap();
+    let levels = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&levels);
+    let mut settings = RestSettings {
+        address: SocketAddr::from(([0, 0, 0, 0], 0)),
+        access: Access::Open,
+        about: About { version: "1", commit: "c" },
+        set_level: Arc::new(move |logger, level| {
+            seen.lock().unwrap().push(format!("{logger}={level}"));
+        }),
+    };
+    let refused = Server::start(&settings, Arc::clone(&herder)).err().expect("nobody is let in");
+    assert!(refused.to_string().contains("expected a token or a password"), "{refused}");
+
+    settings.address = SocketAddr::from(([127, 0, 0, 1], 0));
+    settings.access = Access::Token(Secret::new("t0"));
+    let server = Server::start(&settings, herder).unwrap();
+    let head = "Host: here\r\nConnection: close\r\n";
+    let answer = speak(server.address(), &format!("GET / HTTP/1.1\r\n{head}\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert!(answer.to_lowercase().contains("www-authenticate: bearer"), "{answer}");
+
+    let head = format!("{head}Authorization: Bearer t0\r\n");
+    let answer = speak(server.address(), &format!("GET /?x=%41 HTTP/1.1\r\n{head}\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.ends_with("\"version\":\"1\"}"), "{answer}");
+    let body = r#"{"level":"debug"}"#;
+    let kind = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    let put = format!("PUT /admin/loggers/midge HTTP/1.1\r\n{head}{kind}\r\n{body}");
+    assert!(speak(server.address(), &put).ends_with("[\"midge\"]"));
+    assert_eq!(*levels.lock().unwrap(), ["midge=DEBUG"]);
+    let large = format!("Content-Length: {}\r\n", BODY_MAX + 1);
+    let put = format!("PUT /admin/loggers/x HTTP/1.1\r\n{head}{large}\r\n");
+    let answer = speak(server.address(), &put);
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
