@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::engine::{
     ConfigKey, ConfigValue, ConnectorPlan, Engine, Failed, InvalidConfig, Offset, Offsets, Plugin,
