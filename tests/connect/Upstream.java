@@ -23,6 +23,7 @@ import java.util.Map;
 import org.apache.kafka.common.config.ConfigDef;
 import org.apache.kafka.common.config.ConfigValue;
 import org.apache.kafka.common.record.TimestampType;
+import org.apache.kafka.connect.data.ConnectSchema;
 import org.apache.kafka.connect.data.Field;
 import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.SchemaAndValue;
@@ -75,8 +76,11 @@ public final class Upstream {
             }
             out.write(JSON.writeValueAsString(answer));
             out.write('\n');
+            // Whoever waits for the answer has asked everything.
+            if (!in.ready()) {
+                out.flush();
+            }
         }
-        out.flush();
     }
 
     private static void answer(JsonNode question, ObjectNode answer) throws Exception {
@@ -260,7 +264,9 @@ public final class Upstream {
         if (schema.parameters() != null) {
             schema.parameters().forEach((key, value) -> parameters.addArray().add(key).add(value));
         }
-        node.set("default", encode(schema.defaultValue()));
+        // A default that a transform builds has the builder for its schema, and that the default.
+        boolean inDefault = schema instanceof SchemaBuilder && schema.type() == Schema.Type.STRUCT;
+        node.set("default", inDefault ? NODES.nullNode() : encode(schema.defaultValue()));
         switch (schema.type()) {
             case ARRAY -> node.set("values", encode(schema.valueSchema()));
             case MAP -> {
@@ -301,10 +307,16 @@ public final class Upstream {
         for (JsonNode parameter : node.get("parameters")) {
             builder.parameter(parameter.get(0).asText(), parameter.get(1).asText());
         }
-        if (!node.get("default").isNull()) {
-            builder.defaultValue(value(node.get("default")));
+        JsonNode standard = node.get("default");
+        if (standard.isNull()) {
+            return builder.build();
         }
-        return builder.build();
+        if (type == Schema.Type.STRUCT) {
+            // The builder would want a struct of itself.
+            return new ConnectSchema(type, builder.isOptional(), value(standard), builder.name(),
+                builder.version(), builder.doc(), builder.parameters(), builder.fields(), null, null);
+        }
+        return builder.defaultValue(value(standard)).build();
     }
 
     private static Object value(JsonNode node) {

@@ -16,7 +16,7 @@ use crate::java::date_format::DateFormat;
 use crate::java::number::{write_f32, write_f64};
 
 /// How deep arrays and maps are looked into.
-pub const DEPTH_MAX: usize = 64;
+pub const DEPTH_MAX: usize = 32;
 
 const DATE: &str = "yyyy-MM-dd";
 const TIME: &str = "HH:mm:ss.SSS'Z'";

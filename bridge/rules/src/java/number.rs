@@ -10,7 +10,12 @@ pub fn write_f64(value: f64) -> String {
         return name.to_owned();
     }
     let shortest = format!("{value:e}");
-    let scientific = if has_one_digit(&shortest) { format!("{value:.1e}") } else { shortest };
+    let scientific = if has_one_digit(&shortest) {
+        format!("{value:.1e}")
+    } else {
+        let exact = |digits: usize| format!("{value:.digits$e}");
+        even_of_two(&shortest, exact, |text| text.parse() == Ok(value)).unwrap_or(shortest)
+    };
     arrange(&scientific)
 }
 
@@ -21,8 +26,35 @@ pub fn write_f32(value: f32) -> String {
         return name.to_owned();
     }
     let shortest = format!("{value:e}");
-    let scientific = if has_one_digit(&shortest) { format!("{value:.1e}") } else { shortest };
+    let scientific = if has_one_digit(&shortest) {
+        format!("{value:.1e}")
+    } else {
+        let exact = |digits: usize| format!("{value:.digits$e}");
+        even_of_two(&shortest, exact, |text| text.parse() == Ok(value)).unwrap_or(shortest)
+    };
     arrange(&scientific)
+}
+
+/// The other of two numbers that are equally near, where it is the one that ends evenly: Java takes
+/// that one.
+fn even_of_two(
+    shortest: &str,
+    exact: impl Fn(usize) -> String,
+    is_same: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let (number, exponent) = shortest.split_once('e')?;
+    // With few digits the number is exact, or far from the middle of two.
+    if number.len() < 8 {
+        return None;
+    }
+    let places = number.split_once('.')?.1.len();
+    let longer = exact(places + 25);
+    let (longer, longer_exponent) = longer.split_once('e')?;
+    let (cut, rest) = longer.split_at(longer.find('.')? + 1 + places);
+    let halfway = rest.strip_prefix('5').is_some_and(|rest| rest.bytes().all(|b| b == b'0'));
+    let even = cut.ends_with(['0', '2', '4', '6', '8']);
+    let other = format!("{cut}e{exponent}");
+    (halfway && even && longer_exponent == exponent && is_same(&other)).then_some(other)
 }
 
 fn name_of(value: f64) -> Option<&'static str> {
@@ -152,6 +184,7 @@ mod tests {
         assert_eq!(write_f32(0.1), "0.1");
         assert_eq!(write_f32(f32::from_bits(1)), "1.4E-45");
         assert_eq!(write_f32(16_777_216.0), "1.6777216E7");
+        assert_eq!(write_f32(f32::from_bits(0xc9f0_aac2)), "-1971544.2");
     }
 
     #[test]

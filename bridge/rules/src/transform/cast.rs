@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::class::REPLACE_NULL_WITH_DEFAULT;
 use super::fields::{
-    basics, build, fields_of, require_map, require_struct, set_default, struct_kind,
+    basics, build_with, fields_of, require_map, require_struct, set_default, struct_kind,
 };
 use super::schema_cache::SchemaCache;
 use super::side::Side;
@@ -29,7 +29,7 @@ pub(super) const OPTIONS: &[OptionDef] = &[
     )
     .accepting(&[Accepted::Check {
         check: check_spec,
-        says: "list of colon-delimited pairs, e.g. <code>foo:bar,abc:xyz</code>",
+        says: "list of colon-delimited pairs, e.g. foo:bar,abc:xyz",
     }]),
     REPLACE_NULL_WITH_DEFAULT,
 ];
@@ -128,13 +128,14 @@ impl Cast {
         };
         let structure = require_struct(value, PURPOSE)?;
         let own = structure.schema().clone();
-        let mut values = fields::all_values(structure, self.with_default);
-        for (value, field) in values.iter_mut().zip(own.fields()) {
-            if let Some(target) = targets.get(&*field.name) {
-                *value = cast(Some(&field.schema), value, *target)?;
+        let values = fields::all_values(structure, self.with_default);
+        let value = build_with(&updated, values, |index, value| {
+            let field = &own.fields()[index];
+            match targets.get(&*field.name) {
+                Some(target) => cast(Some(&field.schema), &value, *target),
+                None => Ok(value),
             }
-        }
-        let value = build(&updated, values)?;
+        })?;
         Ok(Datum::with_schema(updated, value))
     }
 }

@@ -21,6 +21,9 @@ pub(super) const REPLACE_NULL_WITH_DEFAULT: OptionDef = OptionDef::new(
      When set to true, the default value is used, otherwise null is used.",
 );
 
+/// What building gives, or what is wrong with options that are good each by itself.
+type Built<T> = Result<Arc<T>, String>;
+
 /// A transform that a property file may name.
 #[derive(Debug)]
 pub struct TransformClass {
@@ -28,7 +31,7 @@ pub struct TransformClass {
     pub name: &'static str,
     /// Its options, without the two that every transform has.
     pub options: &'static [OptionDef],
-    pub(super) build: fn(&Options, i64) -> Result<Arc<dyn Transform>, String>,
+    pub(super) build: fn(&Options, i64) -> Built<dyn Transform>,
 }
 
 /// A predicate that a property file may name.
@@ -38,7 +41,7 @@ pub struct PredicateClass {
     pub name: &'static str,
     /// Its options.
     pub options: &'static [OptionDef],
-    pub(super) build: fn(&Options) -> Result<Arc<dyn Predicate>, String>,
+    pub(super) build: fn(&Options) -> Built<dyn Predicate>,
 }
 
 impl TransformClass {
@@ -108,12 +111,13 @@ macro_rules! whole {
     };
 }
 
-/// What building gives, of transforms that cannot fail and of those that can.
-fn ready(transform: impl Transform + 'static) -> Result<Arc<dyn Transform>, String> {
+/// Of transforms that cannot fail to be built.
+fn ready(transform: impl Transform + 'static) -> Built<dyn Transform> {
     Ok(Arc::new(transform))
 }
 
-fn tried<T: Transform + 'static>(built: Result<T, String>) -> Result<Arc<dyn Transform>, String> {
+/// Of those that can.
+fn tried<T: Transform + 'static>(built: Result<T, String>) -> Built<dyn Transform> {
     ready(built?)
 }
 

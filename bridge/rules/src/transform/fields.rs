@@ -141,9 +141,19 @@ pub(super) fn set_default(schema: &mut Schema, default: Value) -> Result<(), Fai
 
 /// A struct of a schema with these values, in its order; each has to be one of its field.
 pub(super) fn build(schema: &SchemaRef, values: Vec<Value>) -> Result<Value, Failure> {
+    build_with(schema, values, |_, value| Ok(value))
+}
+
+/// The same, with values that are made one after the other of others: the first field that fails
+/// is told, as Java goes through them.
+pub(super) fn build_with(
+    schema: &SchemaRef,
+    values: Vec<Value>,
+    make: impl Fn(usize, Value) -> Result<Value, Failure>,
+) -> Result<Value, Failure> {
     let mut structure = Struct::new(Arc::clone(schema));
     for (index, value) in values.into_iter().enumerate() {
-        put(&mut structure, index, value)?;
+        put(&mut structure, index, make(index, value)?)?;
     }
     Ok(Value::Struct(Box::new(structure)))
 }

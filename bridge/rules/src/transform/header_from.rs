@@ -95,29 +95,37 @@ impl HeaderFrom {
 
     fn with_schema(
         &self,
-        schema: SchemaRef,
+        schema: &SchemaRef,
         value: Value,
         headers: &mut Vec<Header>,
     ) -> Result<Datum, Failure> {
         let structure = require_struct(value, self.purpose())?;
-        let moved = if self.moves { Some(self.moved_schema(&schema)?) } else { None };
-        for (field, name) in self.fields.iter().zip(&self.headers) {
-            let Some(found) = field_of(&schema, field)? else {
+        let found: Vec<Value> =
+            self.fields.iter().map(|field| self.value(&structure, field)).collect();
+        let datum = if self.moves {
+            self.without_fields(schema, structure)?
+        } else {
+            Datum::with_schema(schema.clone(), Value::Struct(Box::new(structure)))
+        };
+        for ((field, name), value) in self.fields.iter().zip(&self.headers).zip(found) {
+            let Some(field) = field_of(schema, field)? else {
                 return Err(Failure::missing(format!("Field does not exist: {field}")));
             };
-            let value = self.value(&structure, field);
-            if value.is_null() && !found.schema.optional {
+            if value.is_null() && !field.schema.optional {
                 return Err(Failure::data(format!(
                     "A null value requires an optional schema but was {}",
-                    found.schema
+                    field.schema
                 )));
             }
-            let datum = Datum::with_schema(found.schema.clone(), value);
+            let datum = Datum::with_schema(field.schema.clone(), value);
             headers.push(Header { name: name.clone(), datum });
         }
-        let Some(moved) = moved else {
-            return Ok(Datum::with_schema(schema, Value::Struct(Box::new(structure))));
-        };
+        Ok(datum)
+    }
+
+    /// The struct without what goes to headers.
+    fn without_fields(&self, schema: &SchemaRef, structure: Struct) -> Result<Datum, Failure> {
+        let moved = self.moved_schema(schema)?;
         let own = structure.schema().clone();
         let values = all_values(structure, self.with_default).into_iter().zip(own.fields());
         let kept = values.filter(|(_, field)| !self.takes(&field.name)).map(|(value, _)| value);
@@ -146,7 +154,7 @@ impl Transform for HeaderFrom {
         let Datum { schema, value } = self.side.take(&mut record);
         let datum = match schema {
             None => Datum::schemaless(self.without_schema(value, &mut record.headers)?),
-            Some(schema) => self.with_schema(schema, value, &mut record.headers)?,
+            Some(schema) => self.with_schema(&schema, value, &mut record.headers)?,
         };
         self.side.put(&mut record, datum);
         Ok(Some(record))

@@ -3,7 +3,7 @@
 use num_bigint::BigInt;
 
 use super::class::REPLACE_NULL_WITH_DEFAULT;
-use super::fields::{all_values, build, entry, require_map, require_struct};
+use super::fields::{all_values, build_with, entry, require_map, require_struct};
 use super::side::Side;
 use super::{Failure, Transform};
 use crate::connect::{ConnectRecord, Datum, Decimal, Map, Value};
@@ -72,13 +72,12 @@ impl Transform for MaskField {
         } else {
             let structure = require_struct(value, PURPOSE)?;
             let own = structure.schema().clone();
-            let mut values = all_values(structure, self.with_default);
-            for (value, field) in values.iter_mut().zip(own.fields()) {
-                if self.fields.iter().any(|name| **name == *field.name) {
-                    *value = self.mask(value)?;
-                }
-            }
-            build(&own, values)?
+            let values = all_values(structure, self.with_default);
+            build_with(&own, values, |index, value| {
+                let name = &own.fields()[index].name;
+                let masked = self.fields.iter().any(|field| **field == **name);
+                if masked { self.mask(&value) } else { Ok(value) }
+            })?
         };
         self.side.put(&mut record, Datum { schema, value });
         Ok(Some(record))

@@ -39,7 +39,7 @@ pub(super) const OPTIONS: &[OptionDef] = &[
     )
     .accepting(&[Accepted::Check {
         check: check_renames,
-        says: "list of colon-delimited pairs, e.g. <code>foo:bar,abc:xyz</code>",
+        says: "list of colon-delimited pairs, e.g. foo:bar,abc:xyz",
     }]),
     REPLACE_NULL_WITH_DEFAULT,
 ];

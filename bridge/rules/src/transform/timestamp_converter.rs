@@ -2,7 +2,7 @@
 
 use super::class::REPLACE_NULL_WITH_DEFAULT;
 use super::fields::{
-    all_values, basics, build, entry, fields_of, require_map, require_struct, set_default,
+    all_values, basics, build_with, entry, fields_of, require_map, require_struct, set_default,
     struct_kind,
 };
 use super::schema_cache::SchemaCache;
@@ -209,11 +209,12 @@ impl TimestampConverter {
 
     fn convert_struct(&self, structure: Struct, updated: &SchemaRef) -> Result<Value, Failure> {
         let own = structure.schema().clone();
-        let mut values = all_values(structure, self.with_default);
-        if let Some((index, field)) = own.field(&self.field) {
-            values[index] = self.convert(&values[index], form_of(&field.schema)?)?;
-        }
-        build(updated, values)
+        let values = all_values(structure, self.with_default);
+        let converted = own.field(&self.field);
+        build_with(updated, values, |index, value| match converted {
+            Some((place, field)) if place == index => self.convert(&value, form_of(&field.schema)?),
+            _ => Ok(value),
+        })
     }
 
     fn with_schema(&self, schema: &SchemaRef, value: Value) -> Result<Datum, Failure> {

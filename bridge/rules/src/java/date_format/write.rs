@@ -44,7 +44,8 @@ fn field(text: &mut String, letter: char, count: usize, moment: &Moment) {
         'w' => number(text, moment.week_of_year, count),
         'W' => number(text, moment.week_of_month, count),
         'u' => {
-            number(text, if moment.day_of_week == 1 { 7 } else { moment.day_of_week - 1 }, count)
+            let from_monday = if moment.day_of_week == 1 { 7 } else { moment.day_of_week - 1 };
+            number(text, from_monday, count);
         }
         'H' => number(text, hour, count),
         'k' => number(text, if hour == 0 { 24 } else { hour }, count),
