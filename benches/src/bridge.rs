@@ -1,25 +1,36 @@
-//! MQTT to Kafka: what Midge's bridge costs beside a bare producer with the same settings.
+//! The bridge's scenarios: MQTT to Kafka, Kafka to MQTT, both at once, and the way through Mosquitto
+//! and Kafka Connect.
 //!
-//! Every record is read back from Kafka: each message must be there once, in its publisher's order,
-//! under its topic as the key.
+//! Every record is read back from Kafka, and every message held against what was sent: each must be
+//! there once, in its publisher's order, under its topic as the key.
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::kafka::{self, Topic};
-use crate::link::PATIENCE;
+use crate::kafka::server::Server;
+use crate::kafka::{self, Loaded, Topic};
+use crate::link::{self, PATIENCE};
 use crate::load::{self, Figures, Shape};
+use crate::loads;
 use crate::options::Options;
-use crate::process::Contender;
+use crate::peers::MOSQUITTO;
+use crate::process::{Broker, Contender};
 use crate::publish::Plan;
-use crate::report::Series;
+use crate::report::{Report, Series};
+use crate::scenario::{self, Bench};
+use crate::subscribe::Hears;
 use crate::window::{Expected, Faults};
 use crate::wire::Stamp;
-use crate::{loads, scenario};
+
+mod worker;
+
+use worker::Worker;
 
 /// The connector's name, which is the trail in every record.
 pub(crate) const CONNECTOR: &str = "bench";
@@ -27,91 +38,265 @@ pub(crate) const CONNECTOR: &str = "bench";
 /// Publishers at QoS 1, every acknowledgement waiting for Kafka's.
 const SHAPE: Shape = Shape::Pairs;
 
-/// Runs Midge and two bare producers: one that holds as much as Midge's publishers have under way,
-/// and one that holds what librdkafka's queue takes.
-pub(crate) fn run(
-    options: &Options,
-    midge: &Contender,
-    address: &str,
-    directory: &Path,
-) -> io::Result<Vec<Series>> {
-    let under_way = options.window * SHAPE.publishers();
-    let bounded = format!("rdkafka, {under_way} under way");
-    let load = "bridge, MQTT → Kafka".to_owned();
-    let names = ["midge", bounded.as_str(), "rdkafka"];
-    let mut number = 0;
-    let series = scenario::rounds(options.rounds, &names, |place| {
-        number += 1;
-        let name = format!("midge-bench-{}-{number}", std::process::id());
-        let topic = Topic::create(address, &name)?;
-        let (mut figures, sent) = match place {
-            0 => through_midge(options, midge, &topic, directory)?,
-            1 => kafka::produce(&topic, under_way, options)?,
-            _ => kafka::produce(&topic, kafka::QUEUE_MESSAGES, options)?,
+/// Records of a run that reads them from Kafka, unless the options say how many.
+const RECORDS: u64 = 600_000;
+
+/// Messages a second that Mosquitto and a Connect worker keep up with on a small machine.
+const WORKER_RATE: f64 = 10_000.0;
+
+/// A Kafka for a scenario: the one of the command line, or one of its own.
+struct Kafka {
+    address: String,
+    /// Ends with this value.
+    _own: Option<Server>,
+}
+
+impl Kafka {
+    /// `None`: the command line names neither, which the report says.
+    fn reach(name: &str, bench: &Bench<'_>, report: &mut Report) -> io::Result<Option<Kafka>> {
+        if let Some(address) = &bench.options.kafka {
+            return Ok(Some(Kafka { address: address.clone(), _own: None }));
+        }
+        let Some(script) = &bench.options.kafka_script else {
+            let why = format!("{name}, neither --kafka nor --kafka-script names a Kafka");
+            report.skipped.push(why);
+            return Ok(None);
         };
-        figures.faults.merge(read_back(&topic, &sent)?);
+        let server = Server::start(script, &bench.directory.join("kafka-of-the-bridge"))?;
+        Ok(Some(Kafka { address: server.address.clone(), _own: Some(server) }))
+    }
+}
+
+/// Topics so far: each run has one of its own.
+static TOPICS: AtomicU64 = AtomicU64::new(0);
+
+/// Runs what has these names in every round, each time with the name of a new topic.
+fn rounds(
+    options: &Options,
+    load: &str,
+    names: &[&str],
+    mut run: impl FnMut(usize, &str) -> io::Result<Figures>,
+) -> Vec<Series> {
+    let series = scenario::rounds(options.rounds, names, |place| {
+        let number = TOPICS.fetch_add(1, Ordering::Relaxed);
+        let topic = format!("midge-bench-{}-{number}", std::process::id());
+        let figures = run(place, &topic)?;
         let (micros, speed) = (figures.cpu_micros, figures.per_second);
         eprintln!("{load}, {}: {micros:.2} µs a record, {speed:.0}/s", names[place]);
         Ok(figures)
     });
-    Ok(series
+    series
         .into_iter()
-        .map(|(broker, runs)| Series { load: load.clone(), broker, runs })
-        .collect())
+        .map(|(broker, runs)| Series { load: load.to_owned(), broker, runs })
+        .collect()
 }
 
-fn through_midge(
-    options: &Options,
+/// MQTT to Kafka: Midge and two bare producers, one that holds as much as Midge's publishers have
+/// under way, and one that holds what librdkafka's queue takes.
+pub(crate) fn to_kafka(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
+    let Some(kafka) = Kafka::reach("bridge", bench, report)? else { return Ok(()) };
+    let options = bench.options;
+    let under_way = options.window * SHAPE.publishers();
+    let bounded = format!("rdkafka, {under_way} under way");
+    let names = ["midge", bounded.as_str(), "rdkafka"];
+    let series = rounds(options, "bridge, MQTT → Kafka", &names, |place, name| {
+        let topic = Topic::create(&kafka.address, name)?;
+        let (mut figures, sent) = match place {
+            0 => {
+                let broker = bridge(bench.midge, &topic, &source(&topic), bench.directory)?;
+                publish(&broker, options, None)?
+            }
+            1 => kafka::produce(&topic, under_way, options)?,
+            _ => kafka::produce(&topic, kafka::QUEUE_MESSAGES, options)?,
+        };
+        figures.faults.merge(read_back(&topic, &sent, true)?);
+        Ok(figures)
+    });
+    report.add(loads::table("bridge").with(series));
+    Ok(())
+}
+
+/// Kafka to MQTT: Midge with one subscriber to everything, and a bare consumer.
+pub(crate) fn to_mqtt(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
+    let Some(kafka) = Kafka::reach("bridge-back", bench, report)? else { return Ok(()) };
+    let options = bench.options;
+    let records = options.count.unwrap_or(RECORDS);
+    for qos in options.qos.iter().copied().filter(|qos| *qos < 2) {
+        let load = format!("bridge, Kafka → MQTT, QoS {qos}");
+        let series = rounds(options, &load, &["midge", "rdkafka"], |place, name| {
+            let loaded = Loaded::create(&kafka.address, name, records, options.payload_bytes)?;
+            if place == 1 {
+                return kafka::consume(&loaded);
+            }
+            let sink = sink(&loaded.topic, "", qos);
+            let broker = bridge(bench.midge, &loaded.topic, &sink, bench.directory)?;
+            let subscriber = subscribe(&broker, "bench/+", qos)?;
+            load::hear(&broker, subscriber, qos, &loaded.sent, || loaded.show())
+                .map_err(|error| broker.explain(&error.to_string()))
+        });
+        report.add(loads::table("bridge").with(series));
+    }
+    Ok(())
+}
+
+/// Both at once: every message goes to Kafka, comes back, and counts when its subscriber has it.
+pub(crate) fn both(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
+    let Some(kafka) = Kafka::reach("bridge-both", bench, report)? else { return Ok(()) };
+    let options = bench.options;
+    let series =
+        rounds(options, "bridge, MQTT → Kafka → MQTT, QoS 1", &["midge"], |_, name| {
+            let topic = Topic::create(&kafka.address, name)?;
+            let connectors = source(&topic) + &sink(&topic, "back/", 1);
+            let broker = bridge(bench.midge, &topic, &connectors, bench.directory)?;
+            let subscriber = subscribe(&broker, "back/bench/+", 1)?;
+            let plan = Plan { subscribed: true, ..plan(options, None) };
+            let timing = loads::timing(options);
+            load::drive(&broker, SHAPE.publishers(), subscriber, plan, timing)
+                .map(|(figures, _)| figures)
+                .map_err(|error| broker.explain(&error.to_string()))
+        });
+    report.add(loads::table("bridge").with(series));
+    Ok(())
+}
+
+/// The whole way from MQTT to Kafka at one rate: Midge, and Mosquitto with a Connect worker behind
+/// it; and Midge as fast as it goes.
+pub(crate) fn connect(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
+    let Some(mosquitto) = bench.peers.iter().find(|peer| peer.name == MOSQUITTO) else {
+        report.skipped.push("connect, there is no mosquitto among the peers".into());
+        return Ok(());
+    };
+    let Some(kafka) = Kafka::reach("connect", bench, report)? else { return Ok(()) };
+    let options = bench.options;
+    let load = format!("whole path to Kafka, {WORKER_RATE}/s");
+    let names = ["midge", "mosquitto + connect", "midge, as fast as it goes"];
+    let series = rounds(options, &load, &names, |place, name| {
+        let topic = Topic::create(&kafka.address, name)?;
+        if place != 1 {
+            let broker = bridge(bench.midge, &topic, &source(&topic), bench.directory)?;
+            let rate = (place == 0).then_some(WORKER_RATE);
+            let (mut figures, sent) = publish(&broker, options, rate)?;
+            figures.faults.merge(read_back(&topic, &sent, true)?);
+            return Ok(figures);
+        }
+        let mut broker = mosquitto.start(bench.directory, &[])?;
+        let directory = bench.directory.join(name);
+        let worker = Worker::start(&directory, &topic, broker.port, "bench/+")?;
+        broker.count_beside(worker.process);
+        let (mut figures, sent) = publish(&broker, options, Some(WORKER_RATE))?;
+        // What Mosquitto has acknowledged is not in Kafka yet.
+        await_records(&topic, sent.iter().sum())?;
+        figures.faults.merge(read_back(&topic, &sent, false)?);
+        Ok(figures)
+    });
+    report.add(loads::table("bridge").with(series));
+    Ok(())
+}
+
+/// Starts Midge with these connectors.
+fn bridge(
     midge: &Contender,
     topic: &Topic,
+    connectors: &str,
     directory: &Path,
-) -> io::Result<(Figures, Vec<u64>)> {
+) -> io::Result<Broker> {
     let file = directory.join("midge.toml");
-    std::fs::write(&file, midge_toml(topic))?;
-    let extra = ["--bridge".to_owned(), file.display().to_string()];
-    let broker = midge.start(directory, &extra)?;
-    let plan = Plan {
-        qos: 1,
-        window: options.window,
-        payload_bytes: options.payload_bytes,
-        rate: None,
-        subscribed: false,
-        timed: false,
-    };
-    load::drive(&broker, SHAPE.publishers(), Vec::new(), plan, loads::timing(options))
-        .map_err(|error| broker.explain(&error.to_string()))
+    let servers = topic.servers();
+    std::fs::write(&file, format!("[kafka]\nbootstrap_servers = {servers:?}\n\n{connectors}"))?;
+    midge.start(directory, &["--bridge".to_owned(), file.display().to_string()])
 }
 
-fn midge_toml(topic: &Topic) -> String {
+fn source(topic: &Topic) -> String {
+    let name = &topic.name;
     format!(
-        "[kafka]\n\
-         bootstrap_servers = {:?}\n\
-         \n\
-         [connectors.{CONNECTOR}]\n\
+        "[connectors.{CONNECTOR}]\n\
          type = \"source\"\n\
          mqtt_filters = [\"bench/#\"]\n\
-         kafka_topic = {:?}\n\
-         ack = \"kafka\"\n",
-        topic.servers(),
-        topic.name
+         kafka_topic = {name:?}\n\
+         ack = \"kafka\"\n\n"
     )
 }
 
-/// Reads the whole topic and holds it against what was sent.
-fn read_back(topic: &Topic, sent: &[u64]) -> io::Result<Faults> {
+fn sink(topic: &Topic, prefix: &str, qos: u8) -> String {
+    let name = &topic.name;
+    format!(
+        "[connectors.back]\n\
+         type = \"sink\"\n\
+         kafka_topics = [{name:?}]\n\
+         mqtt_topic = \"{prefix}${{key}}\"\n\
+         qos = {qos}\n\
+         group_id = {name:?}\n\
+         offset_reset = \"earliest\"\n"
+    )
+}
+
+/// One subscriber that hears every publisher.
+fn subscribe(
+    broker: &Broker,
+    filter: &str,
+    qos: u8,
+) -> io::Result<Vec<(std::net::TcpStream, Hears)>> {
+    let mut stream = link::open(broker.port, "subscriber")?;
+    link::subscribe(&mut stream, filter, qos)?;
+    Ok(vec![(stream, Hears { first: 0, count: SHAPE.publishers() })])
+}
+
+fn plan(options: &Options, rate: Option<f64>) -> Plan {
+    Plan {
+        qos: 1,
+        window: options.window,
+        payload_bytes: options.payload_bytes,
+        rate,
+        subscribed: false,
+        timed: false,
+    }
+}
+
+/// Publishes for a while; every acknowledgement counts.
+fn publish(
+    broker: &Broker,
+    options: &Options,
+    rate: Option<f64>,
+) -> io::Result<(Figures, Vec<u64>)> {
+    let (plan, timing) = (plan(options, rate), loads::timing(options));
+    load::drive(broker, SHAPE.publishers(), Vec::new(), plan, timing)
+        .map_err(|error| broker.explain(&error.to_string()))
+}
+
+/// How many records a topic has.
+fn records(consumer: &BaseConsumer, topic: &Topic) -> io::Result<u64> {
+    (0..kafka::PARTITIONS).try_fold(0, |sum, partition| {
+        let ends = consumer.fetch_watermarks(&topic.name, partition, PATIENCE);
+        let (low, high) = ends.map_err(io::Error::other)?;
+        Ok(sum + (high - low) as u64)
+    })
+}
+
+/// Waits until as many records are there as were sent; the audit judges what is missing.
+fn await_records(topic: &Topic, sent: u64) -> io::Result<()> {
+    let consumer: BaseConsumer = kafka::client(topic).create().map_err(io::Error::other)?;
+    let mut last = (0, Instant::now());
+    while last.0 < sent && last.1.elapsed() < PATIENCE {
+        let found = records(&consumer, topic)?;
+        if found > last.0 {
+            last = (found, Instant::now());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// Reads the whole topic and holds it against what was sent; `headers`: with those of Midge.
+fn read_back(topic: &Topic, sent: &[u64], headers: bool) -> io::Result<Faults> {
     let consumer: BaseConsumer = kafka::client(topic).create().map_err(io::Error::other)?;
     let mut list = TopicPartitionList::new();
-    let mut records = 0;
+    let records = records(&consumer, topic)?;
     for partition in 0..kafka::PARTITIONS {
-        let (low, high) = consumer
-            .fetch_watermarks(&topic.name, partition, PATIENCE)
-            .map_err(io::Error::other)?;
-        records += (high - low) as u64;
         list.add_partition_offset(&topic.name, partition, Offset::Beginning)
             .map_err(io::Error::other)?;
     }
     consumer.assign(&list).map_err(io::Error::other)?;
-    let mut audit = Audit::new(sent.len());
+    let mut audit = Audit::new(sent.len(), headers);
     for _ in 0..records {
         match consumer.poll(PATIENCE) {
             Some(Ok(record)) => {
@@ -130,13 +315,14 @@ fn read_back(topic: &Topic, sent: &[u64]) -> io::Result<Faults> {
 /// What the records of a topic prove.
 struct Audit {
     expected: Vec<Expected>,
+    headers: bool,
     faults: Faults,
 }
 
 impl Audit {
-    fn new(publishers: usize) -> Self {
+    fn new(publishers: usize, headers: bool) -> Self {
         let expected = (0..publishers).map(|_| Expected::default()).collect();
-        Self { expected, faults: Faults::default() }
+        Self { expected, headers, faults: Faults::default() }
     }
 
     fn record(&mut self, key: Option<&[u8]>, payload: Option<&[u8]>, client_id: Option<&[u8]>) {
@@ -151,7 +337,8 @@ impl Audit {
         if key != Some(format!("bench/{publisher}").as_bytes()) {
             self.faults.violation(format!("record of publisher {publisher} has another key"));
         }
-        if client_id != Some(format!("publisher-{publisher}").as_bytes()) {
+        let publisher_id = self.headers.then(|| format!("publisher-{publisher}"));
+        if client_id != publisher_id.as_ref().map(String::as_bytes) {
             self.faults.violation(format!("record of publisher {publisher} has another client id"));
         }
         self.faults.count(&expected.arrive(stamp.sequence));
@@ -177,7 +364,7 @@ mod tests {
 
     #[test]
     fn audit_finds_what_is_missing_doubled_or_mislabelled() {
-        let mut audit = Audit::new(2);
+        let mut audit = Audit::new(2, true);
         for (publisher, sequence) in [(0, 0), (0, 2), (0, 1), (1, 0), (1, 0)] {
             let (key, client) = (format!("bench/{publisher}"), format!("publisher-{publisher}"));
             let payload = payload(publisher, sequence);

@@ -1,6 +1,6 @@
-//! The Kafka side of the bridge's comparison: topics, and producers without a broker before them.
+//! The Kafka side of the bridge's comparison: topics, and clients without a broker before them.
 //!
-//! The producer's properties and its records' key and headers are those of Midge's bridge.
+//! The clients' properties and the records' key and headers are those of Midge's bridge.
 
 use std::io;
 use std::pin::pin;
@@ -23,6 +23,13 @@ use crate::load::{Figures, Shape};
 use crate::options::Options;
 use crate::process::own_cpu;
 use crate::wire::{FILLER, Stamp};
+
+mod consume;
+mod load;
+pub(crate) mod server;
+
+pub(crate) use consume::consume;
+pub(crate) use load::Loaded;
 
 /// Partitions of a topic made for a run.
 pub(crate) const PARTITIONS: i32 = 4;
@@ -133,7 +140,7 @@ pub(crate) fn produce(
         .set("message.timeout.ms", "0")
         .create_with_context(reports.clone())
         .map_err(io::Error::other)?;
-    let mut feed = Feed::new(options.payload_bytes);
+    let mut feed = Feed::new(options.payload_bytes).with_headers();
     let delivered = || reports.0.delivered.load(Ordering::Relaxed);
 
     let mut phase = Phase::Connect(Instant::now() + PATIENCE);
@@ -180,6 +187,7 @@ struct Feed {
     sent: Vec<u64>,
     total: u64,
     topics: Vec<String>,
+    /// By publisher, where there are any.
     headers: Vec<OwnedHeaders>,
     payload: Vec<u8>,
 }
@@ -187,8 +195,18 @@ struct Feed {
 impl Feed {
     fn new(payload_bytes: usize) -> Self {
         let publishers = Shape::Pairs.publishers();
-        let topics: Vec<String> = (0..publishers).map(|index| format!("bench/{index}")).collect();
-        let headers = topics.iter().enumerate().map(|(index, topic)| {
+        Self {
+            sent: vec![0; publishers],
+            total: 0,
+            topics: (0..publishers).map(|index| format!("bench/{index}")).collect(),
+            headers: Vec::new(),
+            payload: vec![FILLER; payload_bytes],
+        }
+    }
+
+    /// With the headers that Midge's bridge adds.
+    fn with_headers(mut self) -> Self {
+        let headers = self.topics.iter().enumerate().map(|(index, topic)| {
             let client_id = format!("publisher-{index}");
             [
                 ("mqtt.topic", topic.as_str()),
@@ -202,19 +220,14 @@ impl Feed {
                 headers.insert(Header { key, value: Some(value) })
             })
         });
-        Self {
-            sent: vec![0; publishers],
-            total: 0,
-            headers: headers.collect(),
-            topics,
-            payload: vec![FILLER; payload_bytes],
-        }
+        self.headers = headers.collect();
+        self
     }
 
     /// Hands over up to `count` records; librdkafka's queue may take fewer.
-    fn fill(
+    fn fill<C: ProducerContext<DeliveryOpaque = ()>>(
         &mut self,
-        producer: &BaseProducer<Reports>,
+        producer: &BaseProducer<C>,
         topic: &Topic,
         count: u64,
     ) -> io::Result<()> {
@@ -223,10 +236,10 @@ impl Feed {
             let sequence = self.sent[publisher];
             let stamp = Stamp { publisher: publisher as u32, sequence, sent_nanos: 0 };
             stamp.write(&mut self.payload);
-            let record = BaseRecord::to(&topic.name)
+            let mut record = BaseRecord::to(&topic.name)
                 .key(self.topics[publisher].as_bytes())
-                .payload(&self.payload[..])
-                .headers(self.headers[publisher].clone());
+                .payload(&self.payload[..]);
+            record.headers = self.headers.get(publisher).cloned();
             match producer.send(record) {
                 Ok(()) => {
                     self.sent[publisher] += 1;

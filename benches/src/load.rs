@@ -205,6 +205,55 @@ pub(crate) fn drive_clients(
     })
 }
 
+/// What subscribers get of messages that another source has: `begin` sets it going once they are
+/// there. Measured between a tenth and nine tenths of them.
+pub(crate) fn hear(
+    broker: &Broker,
+    subscribers: Vec<(TcpStream, Hears)>,
+    qos: u8,
+    sent: &[u64],
+    begin: impl FnOnce() -> io::Result<()>,
+) -> io::Result<Figures> {
+    let shared = &Shared::new(sent.len())?;
+    let members = subscribers.into_iter().map(Member::from).collect();
+    // Nobody waits for the subscribers: all of a publisher's messages may be under way.
+    let window = sent.iter().max().copied().unwrap_or(1) as usize;
+    std::thread::scope(|scope| {
+        let subscribing = scope.spawn(move || subscribe::run(shared, qos, window, members));
+        let interval = begin().and_then(|()| observe_share(broker, shared, sent.iter().sum()));
+        if interval.is_err() {
+            shared.failed.store(true, Ordering::SeqCst);
+        }
+        shared.finish.store(true, Ordering::SeqCst);
+        let received =
+            subscribing.join().map_err(|_| io::Error::other("subscribers panicked"))??;
+        let mut figures = figures(&interval?, None);
+        if received.faults.violations.is_empty() {
+            figures.faults.lost = received.lost(sent);
+        }
+        figures.faults.merge(received.faults);
+        Ok(figures)
+    })
+}
+
+/// A tenth and nine tenths of so many messages: where measuring them begins and ends.
+pub(crate) fn share(total: u64) -> (u64, u64) {
+    (total / 10, total - total / 10)
+}
+
+fn observe_share(broker: &Broker, shared: &Shared, total: u64) -> io::Result<[Snapshot; 2]> {
+    let units = &|| shared.delivered.load(Ordering::Acquire);
+    let (first, last) = share(total);
+    let counters = broker.counters();
+    let take = || Snapshot::take(broker, shared, counters.as_ref(), units);
+    wait(shared, LONGEST, &|| units() >= first);
+    let before = take()?;
+    wait(shared, LONGEST, &|| units() >= last);
+    let after = take()?;
+    wait(shared, link::PATIENCE, &|| units() >= total);
+    Ok([before, after])
+}
+
 /// Warms up, then takes the counters at both ends of the interval.
 fn observe(
     broker: &Broker,

@@ -10,19 +10,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::kafka::Topic;
+use crate::kafka::server::Server;
 use crate::options::Options;
 use crate::process::{Broker, Contender};
 
 mod audit;
 mod figures;
 mod publish;
-mod server;
 
 use audit::Watch;
 pub(crate) use figures::Outcome;
 use figures::Sample;
 use publish::Board;
-use server::Server;
 
 /// Messages a second over all publishers.
 const RATE: f64 = 5_000.0;

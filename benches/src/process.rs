@@ -24,12 +24,23 @@ pub(crate) struct Broker {
     /// Where it listens, on loopback.
     pub(crate) port: u16,
     log: PathBuf,
+    /// Processes whose CPU time counts as well.
+    beside: Vec<u32>,
 }
 
 impl Broker {
-    /// CPU time it has used so far.
+    /// CPU time it has used so far, and those that count with it.
     pub(crate) fn cpu(&self) -> io::Result<Duration> {
-        process_cpu(self.child.id()).map_err(|error| self.explain(&error.to_string()))
+        let mut spent = Duration::ZERO;
+        for process in [self.child.id()].into_iter().chain(self.beside.iter().copied()) {
+            spent += process_cpu(process).map_err(|error| self.explain(&error.to_string()))?;
+        }
+        Ok(spent)
+    }
+
+    /// Counts the CPU time of another process as well, which does a part of the work.
+    pub(crate) fn count_beside(&mut self, process: u32) {
+        self.beside.push(process);
     }
 
     /// Counts its instructions from now on, where the machine can.

@@ -41,20 +41,12 @@ pub(crate) static ALL: &[Scenario] = &[
     Scenario { name: "tls", usual: true, run: secured::run },
     Scenario { name: "durable", usual: true, run: durable::run },
     Scenario { name: "recovery", usual: true, run: recovery::run },
-    Scenario { name: "bridge", usual: true, run: bridge_to_kafka },
+    Scenario { name: "bridge", usual: true, run: bridge::to_kafka },
+    Scenario { name: "bridge-back", usual: true, run: bridge::to_mqtt },
+    Scenario { name: "bridge-both", usual: true, run: bridge::both },
+    Scenario { name: "connect", usual: false, run: bridge::connect },
     Scenario { name: "outage", usual: true, run: outage_of_kafka },
 ];
-
-fn bridge_to_kafka(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
-    match &bench.options.kafka {
-        Some(address) => {
-            let series = bridge::run(bench.options, bench.midge, address, bench.directory)?;
-            report.add(loads::table("bridge").with(series));
-        }
-        None => report.skipped.push("bridge, --kafka names no Kafka".into()),
-    }
-    Ok(())
-}
 
 fn outage_of_kafka(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> {
     match &bench.options.kafka_script {

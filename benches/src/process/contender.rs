@@ -128,7 +128,7 @@ impl Contender {
             .stderr(output)
             .spawn()
             .map_err(|error| io::Error::other(format!("{program}: {error}")))?;
-        let mut broker = Broker { child, port, log };
+        let mut broker = Broker { child, port, log, beside: Vec::new() };
         let deadline = Instant::now() + START;
         loop {
             if let Some(status) = broker.child.try_wait()? {

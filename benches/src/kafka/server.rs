@@ -1,4 +1,4 @@
-//! The Kafka that goes and comes back, driven through a script (`tests/kafka/kafka`).
+//! A Kafka of our own, driven through a script (`tests/kafka/kafka`); it may go and come back.
 //!
 //! Its address stays the same. It ends with this value.
 
@@ -12,15 +12,15 @@ use rustix::process::{Pid, Signal};
 /// How long a killed process may take to be gone.
 const GONE: Duration = Duration::from_secs(10);
 
-pub(super) struct Server {
+pub(crate) struct Server {
     script: PathBuf,
     directory: PathBuf,
-    pub(super) address: String,
+    pub(crate) address: String,
 }
 
 impl Server {
     /// Starts one that keeps its records in `directory`.
-    pub(super) fn start(script: &Path, directory: &Path) -> io::Result<Self> {
+    pub(crate) fn start(script: &Path, directory: &Path) -> io::Result<Self> {
         let script = script
             .canonicalize()
             .map_err(|error| io::Error::other(format!("{}: {error}", script.display())))?;
@@ -30,7 +30,7 @@ impl Server {
     }
 
     /// Kills it: it has no time to write anything or to say goodbye.
-    pub(super) fn kill(&self) -> io::Result<()> {
+    pub(crate) fn kill(&self) -> io::Result<()> {
         let file = self.directory.join("kafka.pid");
         let text = std::fs::read_to_string(&file)?;
         let pid = text.trim().parse().ok().and_then(Pid::from_raw);
@@ -51,7 +51,7 @@ impl Server {
     }
 
     /// Starts it again; `meanwhile` is called over and over until it serves. How long that took.
-    pub(super) fn resume(
+    pub(crate) fn resume(
         &self,
         mut meanwhile: impl FnMut() -> io::Result<()>,
     ) -> io::Result<Duration> {
