@@ -1,11 +1,13 @@
 //! `InsertField`: adds fields with what is known of the record, or with a fixed text.
 
 use super::class::REPLACE_NULL_WITH_DEFAULT;
-use super::fields::{all_values, basics, build, require_map, require_struct, struct_kind};
+use super::fields::{all_values, basics, put, require_map, require_struct, struct_kind};
 use super::schema_cache::SchemaCache;
 use super::side::Side;
 use super::{Failure, Transform};
-use crate::connect::{ConnectRecord, Datum, Field, Kind as SchemaKind, LogicalType, Schema, Value};
+use crate::connect::{
+    ConnectRecord, Datum, Field, Kind as SchemaKind, LogicalType, Schema, Struct, Value,
+};
 use crate::options::{Default, Importance, Kind, OptionDef, Options};
 
 macro_rules! field_option {
@@ -159,35 +161,19 @@ impl Transform for InsertField {
             let structure = require_struct(datum.value, PURPOSE)?;
             let own = structure.schema().clone();
             let updated = self.schemas.get_or(&own, || self.new_schema(&own))?;
-            let mut values = all_values(structure, self.with_default);
-            for insertion in &self.insertions {
-                values.push(insertion.value(&record, true)?.unwrap_or_default());
+            let mut made = Struct::new(updated.clone());
+            for (index, value) in all_values(structure, self.with_default).into_iter().enumerate() {
+                put(&mut made, index, value)?;
             }
-            Datum::with_schema(updated.clone(), self.build(&updated, own.fields().len(), values)?)
+            for (index, insertion) in (own.fields().len()..).zip(&self.insertions) {
+                // What the record does not have stays null, though the field be required.
+                if let Some(value) = insertion.value(&record, true)? {
+                    put(&mut made, index, value)?;
+                }
+            }
+            Datum::with_schema(updated, Value::Struct(Box::new(made)))
         };
         self.side.put(&mut record, datum);
         Ok(Some(record))
-    }
-}
-
-impl InsertField {
-    /// What the record does not have stays null, though the field be required.
-    fn build(
-        &self,
-        schema: &crate::connect::SchemaRef,
-        own: usize,
-        values: Vec<Value>,
-    ) -> Result<Value, Failure> {
-        let missing = values[own..].iter().any(Value::is_null);
-        if !missing {
-            return build(schema, values);
-        }
-        let mut structure = crate::connect::Struct::new(schema.clone());
-        for (index, value) in values.into_iter().enumerate() {
-            if index < own || !value.is_null() {
-                super::fields::put(&mut structure, index, value)?;
-            }
-        }
-        Ok(Value::Struct(Box::new(structure)))
     }
 }
