@@ -1,5 +1,6 @@
 //! Connectors as Kafka Connect knows them: made of properties, with tasks and states, by REST.
 
+pub mod class;
 mod definition;
 mod definitions;
 mod engine;

@@ -21,7 +21,7 @@ const SECRET: &[&str] = &[
 /// Splits properties into those that may be shown and those that may not.
 ///
 /// Each refused one becomes a name with its reason.
-pub(crate) fn sort(
+pub fn sort(
     properties: BTreeMap<String, String>,
 ) -> (ClientProperties, Vec<(String, String)>) {
     let mut sorted = ClientProperties::default();

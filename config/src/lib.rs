@@ -21,7 +21,10 @@ mod secret;
 mod settings;
 
 pub use error::{ConfigError, Notice, Origin};
+pub use kafka_properties::sort as sort_client_properties;
 pub use load::{NamedFiles, Sources, load, named_files};
+pub use nearest::did_you_mean;
+pub use properties::{Malformed, Property, parse as parse_properties};
 pub use reference::markdown;
 pub use resolved::{
     Ack, Authentication, BindAddress, CertificateUsername, ClientProperties, Config, Connector,
@@ -30,3 +33,4 @@ pub use resolved::{
     SinkConnector, SocketDomain, SourceConnector, Spool, SpoolFull, Tls, TlsVersion, Tombstones,
 };
 pub use secret::Secret;
+pub use settings::parse_interval;

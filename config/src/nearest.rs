@@ -22,7 +22,7 @@ pub(crate) fn nearest<'n>(
 }
 
 /// `, did you mean …?` or nothing.
-pub(crate) fn did_you_mean<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> String {
+pub fn did_you_mean<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> String {
     nearest(written, known).map_or_else(String::new, |name| format!(", did you mean {name}?"))
 }
 

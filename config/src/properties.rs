@@ -10,21 +10,26 @@ use std::borrow::Cow;
 
 /// One property and the line its key stands on, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Property {
-    pub(crate) key: String,
-    pub(crate) value: String,
-    pub(crate) line: usize,
+pub struct Property {
+    /// The key.
+    pub key: String,
+    /// The value, blanks at its end and all.
+    pub value: String,
+    /// From 1.
+    pub line: usize,
 }
 
 /// A line that is not one of this format.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Malformed {
-    pub(crate) line: usize,
-    pub(crate) message: &'static str,
+pub struct Malformed {
+    /// From 1.
+    pub line: usize,
+    /// What was found and what was expected.
+    pub message: &'static str,
 }
 
 /// Reads a file; properties in the order they stand, with every malformed line beside them.
-pub(crate) fn parse(bytes: &[u8]) -> (Vec<Property>, Vec<Malformed>) {
+pub fn parse(bytes: &[u8]) -> (Vec<Property>, Vec<Malformed>) {
     let text = decode(bytes);
     let mut properties = Vec::new();
     let mut malformed = Vec::new();

@@ -235,7 +235,8 @@ fn parse_period(text: &str) -> Option<Duration> {
     u64::from(count).checked_mul(seconds).map(Duration::from_secs)
 }
 
-fn parse_interval(text: &str) -> Option<Duration> {
+/// A period as `spool_max_age` takes it: a number followed by ms, s, min, h or d.
+pub fn parse_interval(text: &str) -> Option<Duration> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
     let (digits, unit) = text.split_at(unit_at);
     let milliseconds: u64 = match unit {

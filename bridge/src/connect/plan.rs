@@ -64,6 +64,10 @@ pub struct SourceWork {
     pub spool: Spool,
     /// Bytes of records a second that are given to Kafka; `None` is no limit.
     pub producer_byte_rate: Option<u64>,
+    /// Whether a payload that the statement's own converter cannot read
+    /// ([`Stage::TaskPoll`](midge_rules::pipeline::Stage::TaskPoll)) is logged and passed over,
+    /// whatever `errors` say (`connect.mqtt.converter.throw.on.error=false`).
+    pub skip_unconvertible: bool,
     /// One a statement; every one that matches a message makes a record of it.
     pub rules: Vec<SourceRulePlan>,
 }
