@@ -1,24 +1,27 @@
 //! The running bridge, as the broker holds it.
 
+mod start;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use midge_codec::{ReasonCode, Text};
-use midge_config::{ClientProperties, Connector, ConnectorKind, Kafka};
-use midge_core::{Client, Offer, ShardId, Tap, TapId, Ticket};
+use midge_codec::ReasonCode;
+use midge_config::{ClientProperties, Connector, ConnectorKind, Kafka, Oauth};
+use midge_core::{Offer, ShardId, Tap, Ticket};
 use midge_store::Store;
 
-use crate::health::{ConnectorStatus, Health, Kind};
+use crate::health::{ConnectorStatus, Health};
 use crate::host::Host;
-use crate::kafka::{self, Consumer, Producer};
+use crate::kafka::{Consumer, Producer};
 use crate::marks::{self, MarksBySink};
 use crate::observer::Observer;
-use crate::settings::{BridgeError, Compiled, Settings, compile};
-use crate::sink::{Marking, Sink};
+use crate::rule::{Rule, rules};
+use crate::settings::{BridgeError, Settings};
+use crate::sink::Sink;
 use crate::source::Source;
-use crate::spool::Spool;
 use crate::storage::{Queues, Storage, transaction};
+use start::Start;
 
 /// The running bridge: one thread a producer (shared by connectors that are started together and
 /// have equal properties), one thread a sink connector.
@@ -73,11 +76,8 @@ impl Bridge {
         host: Arc<dyn Host>,
         storage: Option<Storage>,
     ) -> Result<Bridge, Vec<BridgeError>> {
-        let errors = Bridge::check(&settings);
-        if !errors.is_empty() {
-            return Err(errors);
-        }
         let Settings { kafka, connectors, observer } = settings;
+        let rules = rules(&kafka, &connectors)?;
         let storage = storage.map(|Storage { store, kept }| {
             let sinks = connectors.iter().filter(|one| matches!(one.kind, ConnectorKind::Sink(_)));
             let sinks = sinks.map(|sink| sink.name.as_bytes()).collect();
@@ -97,7 +97,7 @@ impl Bridge {
             changes: Mutex::new(changes),
         };
         // From here on a failure stops what has been started: dropping a bridge does that.
-        bridge.start_crew(&mut bridge.changes(), &connectors)?;
+        bridge.start_crew(&mut bridge.changes(), rules)?;
         if let Some(kept) = &bridge.changes().storage {
             kept.queues.warn_of_orphans();
         }
@@ -106,7 +106,7 @@ impl Bridge {
 
     /// What is wrong with templates and properties, as far as it shows without a client.
     pub fn check(settings: &Settings) -> Vec<BridgeError> {
-        check(&settings.kafka, &settings.connectors)
+        rules(&settings.kafka, &settings.connectors).err().unwrap_or_default()
     }
 
     /// Starts more connectors and has the shards know them; they end together.
@@ -115,12 +115,13 @@ impl Bridge {
     /// As [`Bridge::start`]; nothing of them runs then. Names of connectors that run already are
     /// the caller's mistake.
     pub fn add(&self, connectors: &[Connector]) -> Result<CrewId, Vec<BridgeError>> {
-        let errors = check(&self.kafka, connectors);
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        self.add_rules(rules(&self.kafka, connectors)?)
+    }
+
+    /// The same for rules that are ready to run.
+    pub(crate) fn add_rules(&self, rules: Vec<Rule>) -> Result<CrewId, Vec<BridgeError>> {
         let mut changes = self.changes();
-        let crew = self.start_crew(&mut changes, connectors)?;
+        let crew = self.start_crew(&mut changes, rules)?;
         self.retap();
         Ok(crew)
     }
@@ -220,6 +221,11 @@ impl Bridge {
             .collect()
     }
 
+    /// The client properties of a connector with these overrides, and where tokens come from.
+    pub(crate) fn kafka(&self, overrides: &ClientProperties) -> (ClientProperties, Option<&Oauth>) {
+        (self.kafka.client.overridden(overrides), self.kafka.oauth.as_ref())
+    }
+
     /// Stops: consumers first, which commit what was routed and leave their groups, then the
     /// producers, once their logs are empty or `grace` is over. Outcomes may keep coming through
     /// [`Host`] while this runs, but none comes after it.
@@ -242,10 +248,10 @@ impl Bridge {
     fn start_crew(
         &self,
         changes: &mut Changes,
-        connectors: &[Connector],
+        rules: Vec<Rule>,
     ) -> Result<CrewId, Vec<BridgeError>> {
-        let mut start = Start { bridge: self, changes, groups: Vec::new(), errors: Vec::new() };
-        let crew = start.crew(connectors);
+        let mut start = Start::new(self, changes);
+        let crew = start.crew(rules);
         let errors = start.errors;
         let id = CrewId(crew.numbers.first().copied().unwrap_or(changes.next));
         if errors.is_empty() {
@@ -337,127 +343,8 @@ impl Crew {
     }
 }
 
-/// Connectors on their way to be started.
-struct Start<'a> {
-    bridge: &'a Bridge,
-    changes: &'a mut Changes,
-    /// Source connectors with equal properties, the first one answering for them.
-    groups: Vec<Group<'a>>,
-    errors: Vec<BridgeError>,
-}
-
-struct Group<'a> {
-    properties: ClientProperties,
-    first: &'a Connector,
-    sources: Vec<(u32, Arc<Source>)>,
-}
-
-impl<'a> Start<'a> {
-    fn crew(&mut self, connectors: &'a [Connector]) -> Crew {
-        let mut crew = Crew { numbers: Vec::new(), producers: Vec::new(), consumers: Vec::new() };
-        for connector in connectors {
-            let number = self.changes.next;
-            self.changes.next += 1;
-            crew.numbers.push(number);
-            crew.consumers.extend(self.connector(number, connector));
-        }
-        for Group { properties, first, sources } in std::mem::take(&mut self.groups) {
-            let of_group = sources.iter().map(|(_, source)| Arc::clone(source)).collect();
-            let oauth = self.bridge.kafka.oauth.as_ref();
-            let observer = self.bridge.observer.clone();
-            match Producer::start(of_group, &properties, oauth, observer) {
-                Ok(producer) => {
-                    let producer = Arc::new(producer);
-                    crew.producers.push(Arc::clone(&producer));
-                    for (number, source) in sources {
-                        let producer = Arc::clone(&producer);
-                        let source = Running::Source { source, producer, paused: false };
-                        self.bridge.running_mut().insert(number, source);
-                    }
-                }
-                Err(error) => self.errors.push(BridgeError::new(first, error)),
-            }
-        }
-        crew
-    }
-
-    /// Starts a sink; a source goes to its group.
-    fn connector(&mut self, number: u32, connector: &'a Connector) -> Option<Consumer> {
-        let compiled = compile(connector, &mut self.errors)?;
-        let client = match &connector.user {
-            None => None,
-            Some(user) => match acting_client(&connector.name, &user.name) {
-                Ok(client) => Some(Arc::new(client)),
-                Err(message) => {
-                    self.errors.push(BridgeError::new(connector, message));
-                    return None;
-                }
-            },
-        };
-        let Bridge { kafka, observer, host, .. } = self.bridge;
-        let properties = kafka.client.overridden(&connector.overrides);
-        let host = Arc::clone(host);
-        let kept = self.changes.storage.as_mut();
-        match compiled {
-            Compiled::Source { rule, filters, limits, waits, generation } => {
-                let (id, name) = (TapId(number), rule.name().clone());
-                let tap = Tap { id, name, filters, waits, reader: client };
-                let health = Health::new(&connector.name, Kind::Source);
-                let (queue, store) = kept
-                    .map(|kept| (kept.queues.take(&connector.name, generation), &kept.store))
-                    .unzip();
-                let spool = Spool::new(limits, queue);
-                let source = Source::new(rule, tap, health, spool, store, host);
-                let group = self.groups.iter().position(|group| group.properties == properties);
-                let group = group.unwrap_or_else(|| {
-                    self.groups.push(Group { properties, first: connector, sources: Vec::new() });
-                    self.groups.len() - 1
-                });
-                self.groups[group].sources.push((number, source));
-                None
-            }
-            Compiled::Sink { rule, plan } => {
-                let health = Health::new(&connector.name, Kind::Sink);
-                let marking = kept.map(|kept| Marking {
-                    marks: kept.marks.take(&connector.name),
-                    submitter: kept.store.submitter(Box::new(|_| {})),
-                });
-                let sink = Arc::new(Sink::new(number, rule, plan, client, health, host, marking));
-                // Outcomes of what it publishes find it from the first record on.
-                self.bridge.running_mut().insert(number, Running::Sink(Arc::clone(&sink)));
-                let oauth = kafka.oauth.as_ref();
-                let consumer = Consumer::start(sink, &properties, oauth, observer.clone());
-                consumer.map_err(|error| self.errors.push(BridgeError::new(connector, error))).ok()
-            }
-        }
-    }
-}
-
 impl Drop for Bridge {
     fn drop(&mut self) {
         self.shutdown(Duration::ZERO);
     }
-}
-
-fn check(kafka: &Kafka, connectors: &[Connector]) -> Vec<BridgeError> {
-    let mut errors = Vec::new();
-    for connector in connectors {
-        compile(connector, &mut errors);
-        let properties = kafka.client.overridden(&connector.overrides);
-        if let Err(error) = kafka::check(&connector.name, &properties) {
-            errors.push(BridgeError::new(connector, error));
-        }
-    }
-    errors
-}
-
-/// The client that a connector with an MQTT user is to access control.
-fn acting_client(name: &str, user: &str) -> Result<Client, String> {
-    let text = |what, text| Text::try_from(text).map_err(|error| format!("{what}: {error}"));
-    Ok(Client {
-        client_id: text("name", name)?,
-        username: Some(text("mqtt user", user)?),
-        listener: Text::empty(),
-        address: String::new(),
-    })
 }

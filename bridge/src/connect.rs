@@ -8,6 +8,7 @@ mod herder;
 pub mod plan;
 pub mod registry;
 mod rest;
+mod runner;
 #[cfg(test)]
 mod stage;
 mod status;
@@ -20,4 +21,5 @@ pub use engine::{
 };
 pub use herder::{Description, Herder, HerderError};
 pub use rest::{About, Access, BODY_MAX, Rest, RestSettings, Server, SetLevel, UNDER_WAY_MAX};
+pub use runner::{Authenticate, Runner};
 pub use status::{Condition, ConnectorCondition, RunState};

@@ -7,6 +7,7 @@ mod brokers;
 mod consumer;
 mod context;
 mod events;
+pub(crate) mod group;
 pub(crate) mod mock;
 mod oauth;
 mod producer;

@@ -15,13 +15,18 @@
 
 mod bridge;
 pub mod connect;
+mod delivery;
 pub mod dev;
+mod error_handling;
 mod health;
 mod host;
 mod kafka;
+mod mapping;
 mod marks;
 mod observer;
 mod offsets;
+mod questions;
+mod rule;
 mod settings;
 mod sink;
 mod source;

@@ -30,6 +30,10 @@ pub(crate) struct Taken {
     pub(crate) partition: i32,
     pub(crate) offset: i64,
     pub(crate) bytes: usize,
+    /// Publishes it has become.
+    pub(crate) count: u32,
+    /// Those of them that have not come back.
+    open: u32,
 }
 
 #[derive(Debug)]
@@ -48,8 +52,16 @@ impl Partition {
 }
 
 impl Offsets {
-    /// A record of so many bytes is under way; the ticket that ends it.
-    pub(crate) fn taken(&mut self, topic: &str, partition: i32, offset: i64, bytes: usize) -> u64 {
+    /// A record of so many bytes is under way as `count` publishes; their ticket, which ends it when
+    /// all have come back.
+    pub(crate) fn taken(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+        bytes: usize,
+        count: u32,
+    ) -> u64 {
         let topic = self.seen(topic, partition, offset);
         if let Some(entry) = self.partition(&topic, partition) {
             entry.under_way.insert(offset);
@@ -59,7 +71,7 @@ impl Offsets {
             self.places.len() as u32 - 1
         });
         let entry = &mut self.places[place as usize];
-        entry.taken = Some(Taken { topic, partition, offset, bytes });
+        entry.taken = Some(Taken { topic, partition, offset, bytes, count, open: count });
         (u64::from(entry.uses) << 32) | u64::from(place)
     }
 
@@ -68,11 +80,17 @@ impl Offsets {
         self.seen(topic, partition, offset);
     }
 
-    /// A record has been routed or refused: which, unless its partition has been forgotten.
+    /// A publish has been routed or refused: which record is done with by that, if one is, unless its
+    /// partition has been forgotten.
     pub(crate) fn done(&mut self, ticket: u64) -> Option<Taken> {
         let place = ticket as u32;
         let entry = self.places.get_mut(place as usize)?;
         if u64::from(entry.uses) != ticket >> 32 {
+            return None;
+        }
+        let open = &mut entry.taken.as_mut()?.open;
+        *open -= 1;
+        if *open > 0 {
             return None;
         }
         let taken = entry.vacate()?;
@@ -204,7 +222,8 @@ mod tests {
     #[test]
     fn only_what_lies_below_the_lowest_record_under_way_is_committable() {
         let mut offsets = Offsets::default();
-        let tickets: Vec<u64> = (10..14).map(|offset| offsets.taken("t", 0, offset, 1)).collect();
+        let tickets: Vec<u64> =
+            (10..14).map(|offset| offsets.taken("t", 0, offset, 1, 1)).collect();
         assert_eq!(committable(&offsets), []);
         assert_eq!(done(&mut offsets, tickets[1]), Some(1));
         assert_eq!(committable(&offsets), [], "10 is still under way");
@@ -219,10 +238,21 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_several_publishes_is_under_way_until_the_last_has_come_back() {
+        let mut offsets = Offsets::default();
+        let ticket = offsets.taken("t", 0, 5, 7, 3);
+        assert_eq!((done(&mut offsets, ticket), done(&mut offsets, ticket)), (None, None));
+        assert_eq!((committable(&offsets), offsets.under_way()), (vec![], 1));
+        assert_eq!(done(&mut offsets, ticket), Some(7));
+        assert_eq!(committable(&offsets), [(0, 6)]);
+        assert_eq!(done(&mut offsets, ticket), None, "its place is another's");
+    }
+
+    #[test]
     fn skipped_records_advance_the_offset_but_never_past_one_under_way() {
         let mut offsets = Offsets::default();
         offsets.passed("t", 0, 5);
-        let ticket = offsets.taken("t", 0, 6, 1);
+        let ticket = offsets.taken("t", 0, 6, 1, 1);
         offsets.passed("t", 0, 7);
         assert_eq!(committable(&offsets), [(0, 6)]);
         assert_eq!(done(&mut offsets, ticket), Some(1));
@@ -232,14 +262,14 @@ mod tests {
     #[test]
     fn a_forgotten_partition_neither_counts_nor_commits() {
         let mut offsets = Offsets::default();
-        let gone = offsets.taken("t", 0, 1, 1);
-        let kept = offsets.taken("t", 1, 1, 1);
+        let gone = offsets.taken("t", 0, 1, 1, 1);
+        let kept = offsets.taken("t", 1, 1, 1, 1);
         offsets.forget("t", 0);
         assert_eq!(done(&mut offsets, gone), None);
         assert_eq!(done(&mut offsets, kept), Some(1));
         assert_eq!(committable(&offsets), [(1, 2)]);
         // Assigned again, from an earlier offset: the old assignment does not shine through.
-        let again = offsets.taken("t", 0, 0, 1);
+        let again = offsets.taken("t", 0, 0, 1, 1);
         assert_eq!(done(&mut offsets, again), Some(1));
         assert_eq!(committable(&offsets), [(0, 1), (1, 2)]);
     }

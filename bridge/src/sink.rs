@@ -1,4 +1,4 @@
-//! A sink connector: its rule and the records under way, shared by the consumer and the shards.
+//! A sink connector: its delivery and the records under way, shared by the consumer and the shards.
 //!
 //! Records under way are bounded by the connector's limit: the consumer takes no more until some
 //! have come back. Both directions go in batches: what has been read waits in the outbox until
@@ -11,9 +11,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use midge_codec::{QoS, ReasonCode};
 use midge_core::{Client, Inject, Operation, Ticket};
-use midge_rules::{Publish, SinkRule};
+use midge_rules::Publish;
 use midge_store::Submitter;
 
+use crate::delivery::{Delivery, Publishes};
 use crate::health::{ConnectorStatus, Health};
 use crate::host::Host;
 use crate::marks::Marks;
@@ -24,7 +25,7 @@ use crate::storage::transaction;
 pub(crate) struct Sink {
     /// Tells its tickets from those of other sinks.
     pub(crate) owner: u32,
-    pub(crate) rule: SinkRule,
+    pub(crate) delivery: Delivery,
     pub(crate) plan: SinkPlan,
     pub(crate) client: Option<Arc<Client>>,
     pub(crate) health: Health,
@@ -38,12 +39,12 @@ pub(crate) struct Sink {
     marks: Option<Mutex<Marking>>,
 }
 
-/// A record that has been read, and what it becomes; `None`: nothing.
+/// A record that has been read, and what it becomes.
 struct Read {
     topic: Arc<str>,
     partition: i32,
     offset: i64,
-    publish: Option<Publish>,
+    publishes: Publishes,
 }
 
 /// What the shards have answered, as long as the offsets do not know of it.
@@ -71,7 +72,7 @@ impl Marking {
 impl Sink {
     pub(crate) fn new(
         owner: u32,
-        rule: SinkRule,
+        delivery: Delivery,
         plan: SinkPlan,
         client: Option<Arc<Client>>,
         health: Health,
@@ -80,7 +81,7 @@ impl Sink {
     ) -> Sink {
         Sink {
             owner,
-            rule,
+            delivery,
             plan,
             client,
             health,
@@ -158,7 +159,7 @@ impl Sink {
                 self.health.refused(&"a record", &why);
             }
             let Some(taken) = offsets.done(ticket) else { continue };
-            if let (Some(marking), ReasonCode::Success) = (&mut marking, reason) {
+            if let (Some(marking), ReasonCode::Success, 1) = (&mut marking, reason, taken.count) {
                 marking.marks.insert(&taken.topic, taken.partition, taken.offset);
             }
             if !reason.is_error() {
@@ -171,15 +172,15 @@ impl Sink {
         }
     }
 
-    /// A record has been read; with the next flush its publish goes to a shard, or it is done with
-    /// if there is none.
-    pub(crate) fn read(&self, topic: &str, partition: i32, offset: i64, publish: Option<Publish>) {
+    /// A record has been read; with the next flush its publishes go to shards, or it is done with
+    /// if there are none.
+    pub(crate) fn read(&self, topic: &str, partition: i32, offset: i64, publishes: Publishes) {
         let mut outbox = lock(&self.outbox);
         let topic = match outbox.last() {
             Some(last) if *last.topic == *topic => Arc::clone(&last.topic),
             _ => Arc::from(topic),
         };
-        outbox.push(Read { topic, partition, offset, publish });
+        outbox.push(Read { topic, partition, offset, publishes });
     }
 
     /// Hands what has been read to the host; these records are under way until
@@ -192,16 +193,24 @@ impl Sink {
         let mut injects = Vec::with_capacity(read.len());
         let mut offsets = self.offsets();
         let marking = self.marking();
-        for Read { topic, partition, offset, publish } in read {
-            let Some(publish) = publish else {
-                offsets.passed(&topic, partition, offset);
-                continue;
+        for Read { topic, partition, offset, publishes } in read {
+            let (one, more) = match publishes {
+                Publishes::None => {
+                    offsets.passed(&topic, partition, offset);
+                    continue;
+                }
+                Publishes::One(publish) => (publish, Vec::new()),
+                Publishes::Several(first, more) => (first, more),
             };
-            // What is published with QoS 0 waits for no disk and has no mark.
-            let marks = marking.as_ref().filter(|_| publish.qos > QoS::AtMostOnce);
+            // What is published with QoS 0 waits for no disk and has no mark; of several publishes
+            // none may say that the others have been delivered.
+            let marks = marking.as_ref().filter(|_| one.qos > QoS::AtMostOnce && more.is_empty());
             let mark = marks.and_then(|marking| marking.marks.key(&topic, partition, offset));
-            let ticket = offsets.taken(&topic, partition, offset, publish.payload.len());
-            injects.push(Box::new(self.inject(ticket, publish, mark)));
+            let bytes = one.payload.len() + more.iter().map(|p| p.payload.len()).sum::<usize>();
+            let count = more.len() as u32 + 1;
+            let ticket = offsets.taken(&topic, partition, offset, bytes, count);
+            injects.push(Box::new(self.inject(ticket, one, mark)));
+            injects.extend(more.into_iter().map(|more| Box::new(self.inject(ticket, more, None))));
         }
         drop((offsets, marking));
         if !injects.is_empty() {

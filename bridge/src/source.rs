@@ -1,4 +1,4 @@
-//! A source connector: its rule, its tap and its log, shared by shards, store and producer.
+//! A source connector: its mapping, its tap and its log, shared by shards, store and producer.
 //!
 //! The log's lock is held for batches of offers, takes and reports, never while a record is made or
 //! sent. What the log asks for is done under it, so that it is done in order: nothing of that waits
@@ -10,17 +10,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use midge_codec::{ReasonCode, Text};
 use midge_core::{DutyId, Message, Now, Offer, ShardId, StoredEntry, Tap, TapId};
-use midge_rules::SourceRule;
 use midge_store::{Store, Submitter};
 use tracing::debug;
 
 use crate::health::{ConnectorStatus, Health};
 use crate::host::Host;
+use crate::mapping::Mapping;
 use crate::spool::{Loaded, Output, Queue, Spool};
 use crate::storage::transaction;
 
 pub(crate) struct Source {
-    pub(crate) rule: SourceRule,
+    pub(crate) mapping: Mapping,
     pub(crate) tap: Tap,
     pub(crate) health: Health,
     log: Mutex<Log>,
@@ -54,7 +54,7 @@ pub(crate) fn now() -> Now {
 
 impl Source {
     pub(crate) fn new(
-        rule: SourceRule,
+        mapping: Mapping,
         tap: Tap,
         health: Health,
         spool: Spool,
@@ -63,7 +63,7 @@ impl Source {
     ) -> Arc<Source> {
         let log = Log { spool, store: None, duties: Vec::new(), closed: false };
         let log = Mutex::new(log);
-        let source = Source { rule, tap, health, log, host, producer: OnceLock::new() };
+        let source = Source { mapping, tap, health, log, host, producer: OnceLock::new() };
         let source = Arc::new(source);
         if let Some(store) = store {
             source.attach(store);

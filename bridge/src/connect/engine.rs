@@ -122,15 +122,15 @@ pub trait Engine: Send + Sync + 'static {
     /// With all that is wrong.
     fn plan(&self, name: &str, config: &Properties) -> Result<ConnectorPlan, InvalidConfig>;
 
-    /// Starts a task, which may rest from the beginning.
+    /// Starts a task of a connector with these properties; it may rest from the beginning.
     ///
     /// # Errors
     /// With the trace.
     fn start(
         &self,
         name: &str,
+        config: &Properties,
         number: usize,
-        task: &TaskPlan,
         paused: bool,
         failed: Failed,
     ) -> Result<TaskHandle, String>;

@@ -575,7 +575,7 @@ impl Shared {
                 continue;
             }
             let on_failure = self.on_failure(name, epoch, number, wanted.attempt);
-            match self.engine.start(name, number, task, paused, on_failure) {
+            match self.engine.start(name, &definition.config, number, paused, on_failure) {
                 Ok(handle) => {
                     runs.tasks.insert(number, (wanted.attempt, handle, paused));
                     self.tell_task(name, epoch, number, task, state, None);

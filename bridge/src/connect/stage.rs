@@ -88,8 +88,8 @@ impl Engine for Stage {
     fn start(
         &self,
         name: &str,
+        config: &Properties,
         number: usize,
-        task: &TaskPlan,
         paused: bool,
         failed: Failed,
     ) -> Result<TaskHandle, String> {
@@ -101,10 +101,10 @@ impl Engine for Stage {
         let twice = seen.running.values().filter(same).count() + 1;
         seen.most = seen.most.max(twice);
         let handle = self.next.fetch_add(1, Ordering::Relaxed);
-        let value = task.config.get("v").cloned().unwrap_or_default();
+        let value = config.get("v").cloned().unwrap_or_default();
         seen.running.insert(handle, (name.to_owned(), number, value, paused));
         seen.failed.insert(handle, failed);
-        let topics = task.config.get("topic").into_iter().cloned();
+        let topics = config.get("topic").into_iter().cloned();
         seen.topics.entry(name.to_owned()).or_default().extend(topics);
         Ok(TaskHandle(handle))
     }

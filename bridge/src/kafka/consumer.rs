@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use midge_config::{ClientProperties, Oauth};
-use midge_rules::{Outcome, Record, Refusal};
+use midge_rules::Record;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -21,17 +21,24 @@ use super::producer::{PROBE, Pulse};
 use super::properties;
 use super::thread::{Stop, Worker};
 use super::verdict;
+use crate::delivery::{Delivered, Publishes};
 use crate::observer::{Event, Observer};
 use crate::sink::Sink;
 
 mod context;
+mod letters;
 
 use context::Context;
+use letters::Letters;
 
 /// How long a poll waits for a record.
 const POLL: Duration = Duration::from_millis(100);
 /// Records at most that are read before the shards get them.
 const BATCH: usize = 256;
+/// How long records are held up by one that cannot be dealt with, before it is tried again.
+const HOLD: Duration = Duration::from_millis(50);
+/// How long reading again from an offset may take.
+const SEEK: Duration = Duration::from_secs(5);
 /// How often offsets are committed.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// How long the shards may lag before fetching is paused.
@@ -55,12 +62,15 @@ impl Consumer {
         let name = sink.health.name();
         let config = properties::consumer(name, properties, &plan.group_id, plan.offset_reset);
         let callbacks = Arc::new(Callbacks::new(name, oauth)?);
+        let letters = Letters::new(properties::producer(name, properties), &callbacks);
         let consumer = create(&config, &callbacks, &sink)
             .map_err(|error| properties::explain(&error, properties))?;
         let worker = Worker::spawn("kafka-consumer".to_owned(), move |stop| {
             let brokers = Brokers::of(&config);
             let pulse = Pulse::new(Instant::now());
-            let reader = Reader { config, callbacks, sink, observer, pulse, brokers };
+            let held = None;
+            let reader =
+                Reader { config, held, letters, callbacks, sink, observer, pulse, brokers };
             reader.run(consumer, &stop);
         });
         worker.map(Consumer).map_err(|error| format!("a thread cannot be started: {error}"))
@@ -90,6 +100,9 @@ fn create(
 
 struct Reader {
     config: ClientConfig,
+    /// Until when records are held up by one that cannot be dealt with.
+    held: Option<Instant>,
+    letters: Letters,
     callbacks: Arc<Callbacks>,
     sink: Arc<Sink>,
     observer: Option<Observer>,
@@ -156,6 +169,12 @@ impl Reader {
                     resume(&consumer);
                 }
             }
+            if self.held.is_some_and(|until| now >= until) {
+                self.held = None;
+                if !paused {
+                    resume(&consumer);
+                }
+            }
             // One at least: Kafka wants to be asked.
             if let Err(code) = self.poll(&consumer, limit.saturating_sub(under_way).clamp(1, BATCH))
             {
@@ -181,7 +200,10 @@ impl Reader {
             match consumer.poll(patience) {
                 None => break,
                 Some(Ok(record)) => {
-                    self.publish(&record);
+                    if let Err(why) = self.publish(&record) {
+                        self.hold(consumer, &record, why);
+                        break;
+                    }
                     came += 1;
                 }
                 Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
@@ -201,13 +223,17 @@ impl Reader {
         broken
     }
 
-    /// Makes a publish of a record, for the next flush.
-    fn publish(&self, message: &BorrowedMessage<'_>) {
+    /// Makes publishes of a record, for the next flush.
+    ///
+    /// # Errors
+    /// When it has to come again later: why, if that is known.
+    fn publish(&mut self, message: &BorrowedMessage<'_>) -> Result<(), Option<String>> {
         let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
         let connector = self.sink.health.name();
         if self.sink.was_delivered(topic, partition, offset) {
             debug!(connector, topic, partition, offset, "delivered before");
-            return self.sink.read(topic, partition, offset, None);
+            self.sink.read(topic, partition, offset, Publishes::None);
+            return Ok(());
         }
         let headers: Vec<(&str, Option<&[u8]>)> = message.headers().map_or_else(Vec::new, |all| {
             all.iter().map(|header| (header.key, header.value)).collect()
@@ -219,21 +245,24 @@ impl Reader {
             value: message.payload(),
             headers: &headers,
         };
-        let publish = match self.sink.rule.publish(&record) {
-            Ok(Outcome::Publish(publish)) => Some(publish),
-            Ok(Outcome::Skip) => None,
-            // The other side of a circle is no mistake of this record: it has been here.
-            Err(Refusal::Circle) => {
-                debug!(connector, topic, partition, offset, "a circle");
-                None
-            }
-            Err(refusal) => {
+        let timestamp = message.timestamp().to_millis();
+        let delivered =
+            self.sink.delivery.deliver(&record, offset, timestamp, std::thread::current());
+        let publishes = match delivered {
+            Delivered::Publishes(publishes) => publishes,
+            Delivered::Refused(refusal) => {
                 let of = format!("{topic}[{partition}]@{offset}");
                 self.sink.health.refused(&of, &refusal);
-                None
+                Publishes::None
             }
+            Delivered::DeadLetter(letter) => {
+                self.letters.produce(&letter).map_err(Some)?;
+                Publishes::None
+            }
+            Delivered::Wait(why) => return Err(why),
+            Delivered::Failed => return Err(None),
         };
-        if let (Some(observer), Some(publish)) = (&self.observer, &publish) {
+        if let (Some(observer), Publishes::One(publish)) = (&self.observer, &publishes) {
             observer(Event::Consumed {
                 connector,
                 kafka_topic: topic,
@@ -243,7 +272,27 @@ impl Reader {
                 bytes: publish.payload.len(),
             });
         }
-        self.sink.read(topic, partition, offset, publish);
+        self.sink.read(topic, partition, offset, publishes);
+        Ok(())
+    }
+
+    /// A record cannot be dealt with now: it comes again after a while, and nothing comes before it.
+    fn hold(
+        &mut self,
+        consumer: &BaseConsumer<Context>,
+        record: &BorrowedMessage<'_>,
+        why: Option<String>,
+    ) {
+        if let Some(why) = why {
+            self.sink.health.trouble(&why);
+        }
+        self.held = Some(Instant::now() + HOLD);
+        let offset = Offset::Offset(record.offset());
+        // The partition is still ours: the group gives them away in a poll alone.
+        if let Err(error) = consumer.seek(record.topic(), record.partition(), offset, SEEK) {
+            self.sink.health.trouble(&format!("a record cannot be read again: {error}"));
+        }
+        pause(consumer);
     }
 
     /// Tells Kafka, without waiting, what has been routed.

@@ -22,6 +22,7 @@ use super::events::Events;
 use super::properties;
 use super::slots::Slots;
 use super::thread::{Stop, Worker};
+use crate::mapping::Mapping;
 use crate::observer::Observer;
 use crate::source::{Source, now};
 use crate::spool::Report;
@@ -39,7 +40,7 @@ use handover::Topic;
 use lane::Lane;
 use pulse::Backoff;
 pub(super) use pulse::{PROBE, Pulse};
-use send::{Unsent, observe, send};
+use send::{Unsent, hand_over, observe, send};
 use watch::Stall;
 
 /// Entries taken from one log before the others have their turn.
@@ -231,10 +232,26 @@ impl Feeder {
         let Some(Connected { client, topics, .. }) = &mut self.connected else { return false };
         let topic = &mut topics[lane_index];
         let lane = &mut self.lanes[lane_index];
-        if lane.is_resting(Instant::now()) {
+        if lane.has_failed() || lane.is_resting(Instant::now()) {
             return false;
         }
         let source = Arc::clone(&lane.source);
+        let letters = std::mem::take(&mut lane.letters);
+        for (position, record) in letters {
+            let place = self.slots.insert((lane_index, position));
+            match hand_over(client, &record, place, topic) {
+                Ok(()) => lane.in_flight += 1,
+                Err(Unsent::Full) => {
+                    self.slots.remove(place);
+                    lane.letters.push((position, record));
+                }
+                Err(_) => {
+                    self.slots.remove(place);
+                    let Mapping::Pipeline(piped) = &source.mapping else { continue };
+                    piped.errors.fail("kafka does not take a record of the dead-letter topic");
+                }
+            }
+        }
         let taken_at = now();
         let mut log = source.log();
         if end && log.spool.is_spooling() {
@@ -246,7 +263,7 @@ impl Feeder {
         }
         drop(log);
         let full = batch.len() == TURN;
-        let mut refused = Vec::new();
+        let mut reports = Vec::new();
         let mut stopped_at = None;
         for (position, message) in batch.drain(..) {
             let place = self.slots.insert((lane_index, position));
@@ -260,14 +277,32 @@ impl Feeder {
                 }
                 Err(Unsent::Refused(why, reason)) => {
                     source.health.refused(&message.topic, &why);
-                    refused.push((position, reason));
+                    match lane.refused(position, &message, &why, reason) {
+                        Some(report) => reports.push((position, report)),
+                        None if lane.has_failed() => stopped_at = Some(position),
+                        None => {}
+                    }
                 }
+                Err(Unsent::Nothing) => reports.push((position, Report::Delivered)),
+                Err(Unsent::Wait(why)) => {
+                    if let Some(why) = why {
+                        source.health.trouble(&why);
+                    }
+                    lane.wait(Instant::now());
+                    stopped_at = Some(position);
+                }
+                // The herder ends the task; what it has not produced stays in the log.
+                Err(Unsent::Failed) => stopped_at = Some(position),
                 Err(Unsent::Full) => stopped_at = Some(position),
                 Err(Unsent::NoTopic) => match lane.no_topic(Instant::now()) {
                     Some(reason) => {
                         let why = "kafka has no such topic";
                         source.health.refused(&message.topic, &why);
-                        refused.push((position, reason));
+                        match lane.refused(position, &message, why, reason) {
+                            Some(report) => reports.push((position, report)),
+                            None if lane.has_failed() => stopped_at = Some(position),
+                            None => {}
+                        }
                     }
                     None => stopped_at = Some(position),
                 },
@@ -286,8 +321,8 @@ impl Feeder {
             if let Some(position) = stopped_at {
                 spool.rewind_to(position);
             }
-            for (position, reason) in refused {
-                spool.report(now, position, Report::Refused(reason));
+            for (position, report) in reports {
+                spool.report(now, position, report);
             }
         });
         full && stopped_at.is_none()

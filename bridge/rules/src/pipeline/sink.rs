@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::error::{PipelineError, Stage};
 use super::headers::HeaderConverter;
 use crate::connect::{ConnectRecord, Datum, Header, Value};
-use crate::converter::{Answer, Converter, Question, Side, mqtt_payload};
+use crate::converter::{Answer, Converter, Question, RegistryOptions, Side, mqtt_payload};
 use crate::headers::is_own;
 use crate::kcql::Field;
 use crate::projection::Projection;
@@ -159,6 +159,13 @@ impl SinkPipeline {
             }
         }
         Ok(publishes)
+    }
+
+    /// The schema registries it asks, by side.
+    pub fn registries(&self) -> impl Iterator<Item = (Side, &RegistryOptions)> {
+        let key = self.0.key.registry().map(|options| (Side::Key, options));
+        let value = self.0.value.registry().map(|options| (Side::Value, options));
+        key.into_iter().chain(value)
     }
 
     /// What a schema registry said to a question of this pipeline.

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use super::error::{PipelineError, Stage};
 use super::headers::HeaderConverter;
 use crate::connect::{ConnectRecord, Datum, Header, Kind, Schema, SchemaRef, Value};
-use crate::converter::{Answer, Converter, KeyPaths, Question, Side, SourceClass, SourceConverter};
+use crate::converter::{
+    Answer, Converter, KeyPaths, Question, RegistryOptions, Side, SourceClass, SourceConverter,
+};
 use crate::headers::TRAIL;
 use crate::kafka_topic::check_kafka_topic;
 use crate::kcql::TopicRegex;
@@ -153,6 +155,13 @@ impl SourcePipeline {
         Ok(Some(KafkaRecord { kafka_topic, partition, key, value, timestamp, headers }))
     }
 
+    /// The schema registries it asks, by side.
+    pub fn registries(&self) -> impl Iterator<Item = (Side, &RegistryOptions)> {
+        let key = self.parts.key.registry().map(|options| (Side::Key, options));
+        let value = self.parts.value.registry().map(|options| (Side::Value, options));
+        key.into_iter().chain(value)
+    }
+
     /// What a schema registry said to a question of this pipeline.
     pub fn answer(&mut self, side: Side, question: Question, answer: Result<Answer, String>) {
         match side {
@@ -165,6 +174,12 @@ impl SourcePipeline {
     #[must_use]
     pub fn rule(&self) -> &SourceRule {
         &self.parts.rule
+    }
+
+    /// The Kafka topic, when it is the same for all messages.
+    #[must_use]
+    pub fn constant_kafka_topic(&self) -> Option<&str> {
+        self.parts.rule.constant_kafka_topic().filter(|_| self.parts.chain.is_empty())
     }
 
     /// Whether it changes nothing: payloads stay as they are, keys are those of the rule.

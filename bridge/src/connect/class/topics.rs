@@ -19,7 +19,10 @@ pub(super) fn topics(given: &mut Given<'_>) -> Option<Vec<String>> {
     match (&topics[..], &regex) {
         ([], None) => told(given, "Must configure one of topics or topics.regex"),
         ([_, ..], Some(_)) => {
-            told(given, "topics and topics.regex are mutually exclusive options, but both are set.");
+            told(
+                given,
+                "topics and topics.regex are mutually exclusive options, but both are set.",
+            );
         }
         _ => {}
     }

@@ -14,6 +14,9 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::types::{RDKafkaHeaders, RDKafkaRespErr, RDKafkaTopic};
 
+/// librdkafka's `RD_KAFKA_PARTITION_UA`: the partitioner chooses.
+const PARTITION_UA: i32 = -1;
+
 /// What librdkafka knows a topic by. Drop it before the client.
 pub(super) struct Topic {
     name: String,
@@ -22,8 +25,11 @@ pub(super) struct Topic {
 
 /// A record's parts; librdkafka copies them.
 pub(super) struct Parts<'a> {
-    pub(super) key: &'a [u8],
-    pub(super) value: &'a [u8],
+    /// `None` leaves it to the partitioner.
+    pub(super) partition: Option<i32>,
+    pub(super) key: Option<&'a [u8]>,
+    /// `None` is a tombstone.
+    pub(super) value: Option<&'a [u8]>,
     /// In milliseconds.
     pub(super) timestamp: i64,
     pub(super) headers: Headers,
@@ -49,12 +55,14 @@ impl Topic {
         &self.name
     }
 
-    /// Hands over one record, without waiting; the partition follows from the key.
+    /// Hands over one record, without waiting.
     pub(super) fn produce<C: ClientContext>(
         &self,
         client: &Client<C>,
         record: Parts<'_>,
     ) -> Result<(), Code> {
+        let (key, key_bytes) = bytes(record.key);
+        let (value, value_bytes) = bytes(record.value);
         // SAFETY: the list of types and values is as librdkafka documents it and has its end. Both
         // handles are alive. `RD_KAFKA_MSG_F_COPY` has key and value copied before the call
         // returns; the headers are librdkafka's once it has taken the record, and ours otherwise.
@@ -66,11 +74,13 @@ impl Topic {
                 Type::RD_KAFKA_VTYPE_MSGFLAGS,
                 bindings::RD_KAFKA_MSG_F_COPY,
                 Type::RD_KAFKA_VTYPE_VALUE,
-                record.value.as_ptr().cast::<c_void>(),
-                record.value.len(),
+                value,
+                value_bytes,
                 Type::RD_KAFKA_VTYPE_KEY,
-                record.key.as_ptr().cast::<c_void>(),
-                record.key.len(),
+                key,
+                key_bytes,
+                Type::RD_KAFKA_VTYPE_PARTITION,
+                record.partition.unwrap_or(PARTITION_UA),
                 Type::RD_KAFKA_VTYPE_OPAQUE,
                 record.place as *mut c_void,
                 Type::RD_KAFKA_VTYPE_TIMESTAMP,
@@ -89,6 +99,11 @@ impl Topic {
     }
 }
 
+/// As librdkafka takes them: no bytes are no pointer.
+fn bytes(bytes: Option<&[u8]>) -> (*const c_void, usize) {
+    bytes.map_or((ptr::null(), 0), |bytes| (bytes.as_ptr().cast(), bytes.len()))
+}
+
 impl Drop for Topic {
     fn drop(&mut self) {
         // SAFETY: the handle is ours, and the client is still there.
@@ -105,15 +120,16 @@ impl Headers {
         Headers(unsafe { bindings::rd_kafka_headers_new(count) })
     }
 
-    pub(super) fn add(&mut self, name: &str, value: &[u8]) {
+    pub(super) fn add(&mut self, name: &str, value: Option<&[u8]>) {
+        let (value, value_bytes) = bytes(value);
         // SAFETY: the list is ours, and name and value are copied with the lengths given.
         let error = unsafe {
             bindings::rd_kafka_header_add(
                 self.0,
                 name.as_ptr().cast(),
                 name.len() as isize,
-                value.as_ptr().cast(),
-                value.len() as isize,
+                value,
+                value_bytes as isize,
             )
         };
         // Only a list that belongs to a record is read-only.

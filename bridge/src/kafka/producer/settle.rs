@@ -6,9 +6,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use midge_codec::ReasonCode;
+use midge_core::Position;
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::producer::Producer as _;
 use tracing::info;
 
+use super::lane::Lane;
 use super::{Broken, Feeder, create, observe};
 use crate::kafka::verdict::{self, Verdict};
 use crate::spool;
@@ -55,9 +59,9 @@ impl Feeder {
                             spool::Report::Again
                         }
                         Err(code) => match verdict::of_record(code) {
-                            Verdict::Refused(reason) => spool::Report::Refused(reason),
+                            Verdict::Refused(reason) => refuse(lane, spool, position, code, reason),
                             Verdict::NoTopic => match lane.no_topic(now) {
-                                Some(reason) => spool::Report::Refused(reason),
+                                Some(reason) => refuse(lane, spool, position, code, reason),
                                 None => spool::Report::Again,
                             },
                             Verdict::Again => {
@@ -110,4 +114,17 @@ impl Feeder {
             Err(error) => Broken::Lost(error.to_string()),
         });
     }
+}
+
+/// What the log is told of a record that Kafka has refused for good.
+fn refuse(
+    lane: &mut Lane,
+    spool: &spool::Spool,
+    position: Position,
+    code: Code,
+    reason: ReasonCode,
+) -> spool::Report {
+    let Some(message) = spool.get(position).cloned() else { return spool::Report::Refused(reason) };
+    // Its place is taken by a dead letter, or stays where the task has failed.
+    lane.refused(position, &message, &code.to_string(), reason).unwrap_or(spool::Report::Again)
 }

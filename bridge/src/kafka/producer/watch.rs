@@ -164,7 +164,7 @@ impl Feeder {
         let source = &self.lanes[lane].source;
         let message = source.log().spool.front().map(|(_, message)| Arc::clone(message))?;
         let mut record = RecordBuffer::default();
-        source.rule.record(&view(&message), &mut record).ok()?;
+        source.mapping.rule().record(&view(&message), &mut record).ok()?;
         Some(record.kafka_topic)
     }
 }

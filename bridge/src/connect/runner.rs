@@ -1,0 +1,406 @@
+//! Connectors by class, run by the bridge: what the herder asks of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use midge_config::{Ack, ClientProperties, MqttUser, OffsetReset, Origin};
+use midge_core::Client;
+use midge_rules::pipeline::{SinkPipeline, SourcePipeline, Stage};
+use serde_json::{Value, json};
+use tracing::warn;
+
+use super::class;
+use super::definition::Properties;
+use super::engine::{
+    ConfigKey, ConnectorPlan, Engine, Failed, InvalidConfig, Offset, Offsets, Plugin, TaskHandle,
+    TaskPlan, Validation,
+};
+use super::plan::{Broker, MqttSinkWork, Plan, Reading, SourceWork, Work, Worker};
+use crate::bridge::{Bridge, CrewId};
+use crate::delivery::{self, Delivery};
+use crate::error_handling::ErrorHandling;
+use crate::kafka::group;
+use crate::mapping::{self, Mapping};
+use crate::rule::{self, Rule, acting_client};
+use crate::settings::SinkPlan;
+use crate::spool::Limits;
+
+/// How long what a task has taken may need to come to Kafka when it ends.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Says whether an MQTT user may log in; why not, otherwise.
+pub type Authenticate = Arc<dyn Fn(&MqttUser) -> Result<(), String> + Send + Sync>;
+
+/// The bridge as an engine of connectors by class.
+pub struct Runner {
+    bridge: Arc<Bridge>,
+    worker: Worker,
+    authenticate: Authenticate,
+    running: Mutex<BTreeMap<u64, Running>>,
+    next: AtomicU64,
+    /// Kafka topics by connector.
+    topics: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// The id of the Kafka cluster, once it is known.
+    cluster: Mutex<Option<String>>,
+}
+
+/// A task that runs: its rules.
+struct Running {
+    crew: CrewId,
+    rules: Vec<String>,
+}
+
+impl Runner {
+    /// An engine on a bridge.
+    #[must_use]
+    pub fn new(bridge: Arc<Bridge>, worker: Worker, authenticate: Authenticate) -> Runner {
+        Runner {
+            bridge,
+            worker,
+            authenticate,
+            running: Mutex::default(),
+            next: AtomicU64::new(1),
+            topics: Mutex::default(),
+            cluster: Mutex::default(),
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, BTreeMap<u64, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rules of one task.
+    fn rules(&self, plan: &Plan, number: usize, failed: Failed) -> Result<Vec<Rule>, String> {
+        let task = plan.tasks.get(number).ok_or("the connector has no such task any more")?;
+        let failed: Arc<dyn Fn(String) + Send + Sync> = Arc::from(failed);
+        let errors = |skip| {
+            let failed = Arc::clone(&failed);
+            let failed = Box::new(move |trace| failed(trace));
+            ErrorHandling::new(&plan.name, number, plan.errors.clone(), skip, failed)
+        };
+        match &task.work {
+            Work::Source(work) => self.sources(plan, number, work, errors),
+            Work::MqttSink(work) => Ok(vec![self.sink(plan, number, work, errors(None))?]),
+            Work::InfluxSink(_) => Err("InfluxDB is not supported yet".to_owned()),
+        }
+    }
+
+    fn sources(
+        &self,
+        plan: &Plan,
+        number: usize,
+        work: &SourceWork,
+        errors: impl Fn(Option<Stage>) -> ErrorHandling,
+    ) -> Result<Vec<Rule>, String> {
+        let client = self.client(plan, &work.broker)?;
+        let limits = Limits {
+            messages: work.buffer.1.max(1),
+            bytes: work.buffer.0.max(1),
+            after: (work.ack == Ack::Spool).then_some(work.spool.after),
+            durable_is_enough: work.ack == Ack::Spool,
+            max_bytes: work.spool.max_bytes,
+            max_age: work.spool.max_age,
+            full: work.spool.full,
+            byte_rate: work.producer_byte_rate,
+        };
+        let generation = generation(&plan.tasks[number].config);
+        let mut rules = Vec::new();
+        for (statement, rule) in work.rules.iter().enumerate() {
+            let pipeline = SourcePipeline::new(rule.parts.clone());
+            let mapping = if pipeline.is_plain() && !work.skip_unconvertible {
+                Mapping::Rule(pipeline.rule().clone())
+            } else {
+                let skip = work.skip_unconvertible.then_some(Stage::TaskPoll);
+                let piped = mapping::Piped::new(pipeline, errors(skip))?;
+                Mapping::Pipeline(Box::new(piped))
+            };
+            rules.push(Rule {
+                name: rule_name(plan, number, statement, work.rules.len()),
+                origin: Origin::Whole,
+                overrides: plan.overrides.clone(),
+                client: client.clone(),
+                host: None,
+                work: rule::Work::Source {
+                    mapping,
+                    filters: rule.filters.clone(),
+                    limits: limits.clone(),
+                    waits: work.ack != Ack::None,
+                    generation: generation.clone(),
+                },
+            });
+        }
+        Ok(rules)
+    }
+
+    fn sink(
+        &self,
+        plan: &Plan,
+        number: usize,
+        work: &MqttSinkWork,
+        errors: ErrorHandling,
+    ) -> Result<Rule, String> {
+        let client = self.client(plan, &work.broker)?;
+        let pipeline = SinkPipeline::new(work.parts.clone());
+        let piped = delivery::Piped::new(pipeline, errors)?;
+        let reading = &work.reading;
+        Ok(Rule {
+            name: rule_name(plan, number, 0, 1),
+            origin: Origin::Whole,
+            overrides: plan.overrides.clone(),
+            client,
+            host: None,
+            work: rule::Work::Sink {
+                delivery: Delivery::Pipeline(Box::new(piped)),
+                plan: SinkPlan {
+                    topics: reading.topics.clone(),
+                    group_id: reading.group_id.clone(),
+                    offset_reset: match reading.offset_reset {
+                        OffsetReset::Earliest => "earliest",
+                        OffsetReset::Latest => "latest",
+                    },
+                    max_under_way: reading.max_under_way.max(1),
+                },
+            },
+        })
+    }
+
+    /// Whose rights count at this broker.
+    fn client(&self, plan: &Plan, broker: &Broker) -> Result<Option<Arc<Client>>, String> {
+        match broker {
+            Broker::Here(None) => Ok(None),
+            Broker::Here(Some(user)) => {
+                (self.authenticate)(user)
+                    .map_err(|why| format!("MQTT user {:?}: {why}", user.name))?;
+                acting_client(&plan.name, &user.name).map(|client| Some(Arc::new(client)))
+            }
+            Broker::There(remote) => {
+                let hosts: Vec<String> = remote
+                    .addresses
+                    .iter()
+                    .map(|(_, host, port)| format!("{host}:{port}"))
+                    .collect();
+                Err(format!(
+                    "found {}, expected this broker, or a name of bridge.local_hosts; remote brokers \
+                     are not supported yet",
+                    hosts.join(", ")
+                ))
+            }
+        }
+    }
+}
+
+impl Engine for Runner {
+    fn kind(&self, config: &Properties) -> &'static str {
+        let class = config.get("connector.class").and_then(|name| class::find(name).ok());
+        class.map_or("unknown", |class| class.direction.name())
+    }
+
+    fn plan(&self, name: &str, config: &Properties) -> Result<ConnectorPlan, InvalidConfig> {
+        let plan = class::plan(name, config, &self.worker)?;
+        let tasks = plan.tasks.iter().map(|task| TaskPlan { config: task.config.clone() });
+        Ok(ConnectorPlan { tasks: tasks.collect() })
+    }
+
+    fn start(
+        &self,
+        name: &str,
+        config: &Properties,
+        number: usize,
+        paused: bool,
+        failed: Failed,
+    ) -> Result<TaskHandle, String> {
+        let plan = class::plan(name, config, &self.worker).map_err(|error| error.to_string())?;
+        for notice in plan.notices.iter().filter(|_| number == 0) {
+            warn!(connector = name, "{notice}");
+        }
+        let rules = self.rules(&plan, number, failed)?;
+        let topics = topics(&plan, number);
+        let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
+        let crew = self.bridge.add_rules(rules).map_err(|errors| {
+            let errors: Vec<String> = errors.into_iter().map(|error| error.message).collect();
+            errors.join("\n")
+        })?;
+        let handle = self.next.fetch_add(1, Ordering::Relaxed);
+        self.running().insert(handle, Running { crew, rules: names });
+        let mut used = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        used.entry(name.to_owned()).or_default().extend(topics);
+        drop(used);
+        let handle = TaskHandle(handle);
+        if paused {
+            self.pause(&handle, true);
+        }
+        Ok(handle)
+    }
+
+    fn pause(&self, task: &TaskHandle, pause: bool) {
+        let rules = self.running().get(&task.0).map(|running| running.rules.clone());
+        for rule in rules.unwrap_or_default() {
+            self.bridge.pause(&rule, pause);
+        }
+    }
+
+    fn end(&self, task: TaskHandle) {
+        let running = self.running().remove(&task.0);
+        if let Some(running) = running {
+            self.bridge.remove(running.crew, GRACE);
+        }
+    }
+
+    fn topics(&self, name: &str) -> BTreeSet<String> {
+        let used = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        used.get(name).cloned().unwrap_or_default()
+    }
+
+    fn forget_topics(&self, name: &str) {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    fn offsets(&self, name: &str, config: &Properties) -> Result<Offsets, String> {
+        let plan = class::plan(name, config, &self.worker).map_err(|error| error.to_string())?;
+        match plan.tasks.first().map(|task| &task.work) {
+            Some(Work::MqttSink(MqttSinkWork { reading, .. })) => {
+                let (properties, oauth) = self.bridge.kafka(&plan.overrides);
+                let topics = named(reading)?;
+                let places = group::committed(&properties, oauth, &reading.group_id, &topics)?;
+                Ok(places.into_iter().map(shown).collect())
+            }
+            // A source goes on where its clients do: there is nothing to be at.
+            _ => Ok(Offsets::new()),
+        }
+    }
+
+    fn alter_offsets(
+        &self,
+        name: &str,
+        config: &Properties,
+        offsets: &Offsets,
+    ) -> Result<(), String> {
+        let plan = class::plan(name, config, &self.worker).map_err(|error| error.to_string())?;
+        match plan.tasks.first().map(|task| &task.work) {
+            Some(Work::MqttSink(MqttSinkWork { reading, .. })) => {
+                let (properties, oauth) = self.bridge.kafka(&plan.overrides);
+                let topics = named(reading)?;
+                let beginnings = || group::beginnings(&properties, oauth, &topics);
+                let places = match offsets.is_empty() {
+                    true => beginnings()?,
+                    false => places(offsets, beginnings)?,
+                };
+                group::commit(&properties, oauth, &reading.group_id, &places)
+            }
+            _ if offsets.is_empty() => Ok(()),
+            _ => Err("a source of MQTT messages has no offsets".to_owned()),
+        }
+    }
+
+    fn plugins(&self) -> Vec<Plugin> {
+        class::plugins()
+    }
+
+    fn config_keys(&self, class: &str) -> Option<Vec<ConfigKey>> {
+        class::config_keys(class)
+    }
+
+    fn validate(&self, config: &Properties) -> Result<Validation, InvalidConfig> {
+        class::validate(config, &self.worker)
+    }
+
+    fn kafka_cluster_id(&self) -> Option<String> {
+        let mut known = self.cluster.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none() {
+            let (properties, oauth) = self.bridge.kafka(&ClientProperties::default());
+            *known = group::cluster_id(&properties, oauth);
+        }
+        known.clone()
+    }
+}
+
+/// The topics that a sink reads, as far as they have names.
+fn named(reading: &Reading) -> Result<Vec<String>, String> {
+    if reading.topics.iter().any(|topic| topic.starts_with('^')) {
+        return Err("the offsets of topics.regex cannot be told: name the topics".to_owned());
+    }
+    Ok(reading.topics.clone())
+}
+
+/// An offset as Connect shows that of a sink.
+fn shown((topic, partition, offset): group::Place) -> Offset {
+    let object = |value: Value| value.as_object().cloned().unwrap_or_default();
+    (
+        object(json!({ "kafka_topic": topic, "kafka_partition": partition })),
+        Some(object(json!({ "kafka_offset": offset }))),
+    )
+}
+
+/// Offsets as Connect shows those of a sink; one that is none is the partition's beginning.
+fn places(
+    offsets: &Offsets,
+    beginnings: impl FnOnce() -> Result<Vec<group::Place>, String>,
+) -> Result<Vec<group::Place>, String> {
+    let beginnings = match offsets.iter().any(|(_, offset)| offset.is_none()) {
+        true => beginnings()?,
+        false => Vec::new(),
+    };
+    let mut places = Vec::new();
+    for (partition, offset) in offsets {
+        let topic = partition.get("kafka_topic").and_then(Value::as_str);
+        let number = partition.get("kafka_partition").and_then(Value::as_i64);
+        let number = number.and_then(|number| i32::try_from(number).ok());
+        let Some((topic, number)) = topic.zip(number) else {
+            return Err("The partition for a sink connector offset must contain the keys \
+                        'kafka_topic' and 'kafka_partition'"
+                .to_owned());
+        };
+        let offset = match offset {
+            None => {
+                let mut beginnings = beginnings.iter();
+                let found = beginnings.find(|(of, at, _)| of == topic && *at == number);
+                found.map(|(_, _, low)| *low)
+            }
+            Some(offset) => offset.get("kafka_offset").and_then(Value::as_i64),
+        };
+        let offset = offset.filter(|offset| *offset >= 0).ok_or_else(|| {
+            format!("The offset of {topic}-{number} must contain the key 'kafka_offset', a number")
+        })?;
+        places.push((topic.to_owned(), number, offset));
+    }
+    Ok(places)
+}
+
+/// The name under which a rule finds its spool or its marks again.
+fn rule_name(plan: &Plan, task: usize, statement: usize, statements: usize) -> String {
+    match (plan.tasks.len(), statements) {
+        (1, 1) => plan.name.clone(),
+        (_, 1) => format!("{}-{task}", plan.name),
+        _ => format!("{}-{task}-{statement}", plan.name),
+    }
+}
+
+/// Kafka topics that are known before a record has passed.
+fn topics(plan: &Plan, number: usize) -> BTreeSet<String> {
+    match &plan.tasks[number].work {
+        Work::Source(work) => {
+            let rules = work.rules.iter();
+            rules
+                .filter_map(|rule| rule.parts.rule.constant_kafka_topic())
+                .map(str::to_owned)
+                .collect()
+        }
+        Work::MqttSink(MqttSinkWork { reading, .. }) => {
+            reading.topics.iter().filter(|topic| !topic.starts_with('^')).cloned().collect()
+        }
+        Work::InfluxSink(work) => work.reading.topics.iter().cloned().collect(),
+    }
+}
+
+/// A few bytes that tell what these properties make of a message from what others make of it.
+fn generation(config: &Properties) -> Bytes {
+    // FNV-1a: it has to be the same in every run.
+    let bytes = config.iter().flat_map(|(key, value)| [key, value]);
+    let hash = bytes
+        .flat_map(|part| part.bytes().chain([0xff]))
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    Bytes::copy_from_slice(&hash.to_be_bytes())
+}

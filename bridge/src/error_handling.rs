@@ -1,0 +1,235 @@
+//! What happens to a record that does not come through: Connect's `errors.*`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use midge_rules::pipeline::{KafkaRecord, PipelineError, Stage};
+use tracing::warn;
+
+use crate::connect::Failed;
+use crate::connect::plan::{DeadLetters, Errors};
+
+/// How a task deals with records that do not come through.
+pub(crate) struct ErrorHandling {
+    connector: String,
+    task: usize,
+    errors: Errors,
+    /// What is refused here is passed over, whatever `errors` say.
+    skip: Option<Stage>,
+    failed: Failed,
+    has_failed: AtomicBool,
+}
+
+/// A record as it came, for the dead-letter topic.
+pub(crate) struct Original {
+    pub(crate) key: Option<Bytes>,
+    pub(crate) value: Option<Bytes>,
+    pub(crate) headers: Vec<(Arc<str>, Option<Bytes>)>,
+    pub(crate) timestamp: Option<i64>,
+    /// Kafka topic, partition and offset of a record that was read.
+    pub(crate) place: Option<(Arc<str>, i32, i64)>,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Judgement {
+    /// It is passed over.
+    Skip,
+    /// It goes to the dead-letter topic instead.
+    DeadLetter(Box<KafkaRecord>),
+    /// The task has failed, which has been told.
+    Fail,
+}
+
+impl ErrorHandling {
+    pub(crate) fn new(
+        connector: &str,
+        task: usize,
+        errors: Errors,
+        skip: Option<Stage>,
+        failed: Failed,
+    ) -> Self {
+        let connector = connector.to_owned();
+        ErrorHandling { connector, task, errors, skip, failed, has_failed: AtomicBool::new(false) }
+    }
+
+    /// Whether the task has failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
+    }
+
+    /// Judges a record that can never come through.
+    pub(crate) fn judge(
+        &self,
+        error: &PipelineError,
+        original: impl FnOnce() -> Original,
+    ) -> Judgement {
+        let PipelineError::Refused { stage, class, exception, message } = error else {
+            return Judgement::Skip;
+        };
+        let needs_original =
+            self.errors.dead_letters.is_some() || self.errors.log.is_some_and(|log| log.messages);
+        let original = needs_original.then(original);
+        if let Some(log) = self.errors.log {
+            let place = original.as_ref().and_then(|original| original.place.as_ref());
+            let place = place.filter(|_| log.messages);
+            warn!(
+                connector = self.connector,
+                task = self.task,
+                stage = stage.name(),
+                place = ?place,
+                error = message,
+                "a record does not come through"
+            );
+        }
+        if self.skip == Some(*stage) {
+            let (connector, error) = (&self.connector, message);
+            warn!(connector, task = self.task, stage = stage.name(), error, "passed over");
+            return Judgement::Skip;
+        }
+        if !self.errors.tolerate {
+            self.fail(&trace(*stage, class, exception, message));
+            return Judgement::Fail;
+        }
+        match (&self.errors.dead_letters, original) {
+            (Some(letters), Some(original)) => {
+                let record = self.dead_letter(letters, error, original);
+                Judgement::DeadLetter(Box::new(record))
+            }
+            _ => Judgement::Skip,
+        }
+    }
+
+    /// The task cannot go on; told once.
+    pub(crate) fn fail(&self, trace: &str) {
+        if !self.has_failed.swap(true, Ordering::Relaxed) {
+            (self.failed)(trace.to_owned());
+        }
+    }
+
+    fn dead_letter(
+        &self,
+        letters: &DeadLetters,
+        error: &PipelineError,
+        original: Original,
+    ) -> KafkaRecord {
+        let Original { key, value, mut headers, timestamp, place } = original;
+        if letters.context_headers {
+            let mut add = |name: &str, value: String| {
+                let name = Arc::from(format!("__connect.errors.{name}"));
+                headers.push((name, Some(Bytes::from(value))));
+            };
+            if let Some((topic, partition, offset)) = place {
+                add("topic", topic.to_string());
+                add("partition", partition.to_string());
+                add("offset", offset.to_string());
+            }
+            add("connector.name", self.connector.clone());
+            add("task.id", self.task.to_string());
+            if let PipelineError::Refused { stage, class, exception, message } = error {
+                add("stage", stage.name().to_owned());
+                add("class.name", (*class).to_owned());
+                add("exception.class.name", (*exception).to_owned());
+                add("exception.message", message.clone());
+                add("exception.stacktrace", trace(*stage, class, exception, message));
+            }
+        }
+        KafkaRecord {
+            kafka_topic: Arc::clone(&letters.kafka_topic),
+            partition: None,
+            key,
+            value,
+            timestamp,
+            headers,
+        }
+    }
+}
+
+/// A trace as Connect's tools expect one: the exception, and where.
+fn trace(stage: Stage, class: &str, exception: &str, message: &str) -> String {
+    format!(
+        "org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\n\
+         Caused by: {exception}: {message}\n\tat {class} ({})",
+        stage.name()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn refused() -> PipelineError {
+        PipelineError::Refused {
+            stage: Stage::ValueConverter,
+            class: "a.Converter",
+            exception: "an.Exception",
+            message: "no".to_owned(),
+        }
+    }
+
+    fn original() -> Original {
+        Original {
+            key: None,
+            value: Some(Bytes::from_static(b"v")),
+            headers: vec![(Arc::from("h"), None)],
+            timestamp: Some(1),
+            place: Some((Arc::from("t"), 2, 3)),
+        }
+    }
+
+    fn handling(errors: Errors) -> (ErrorHandling, Arc<Mutex<Vec<String>>>) {
+        let traces = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&traces);
+        let failed = Box::new(move |trace| told.lock().unwrap().push(trace));
+        (ErrorHandling::new("c", 4, errors, None, failed), traces)
+    }
+
+    #[test]
+    fn without_tolerance_the_task_fails_once_with_a_trace() {
+        let (handling, traces) = handling(Errors::default());
+        assert!(matches!(handling.judge(&refused(), original), Judgement::Fail));
+        assert!(matches!(handling.judge(&refused(), original), Judgement::Fail));
+        let traces = traces.lock().unwrap();
+        assert_eq!(traces.len(), 1);
+        assert!(traces[0].contains("Caused by: an.Exception: no\n\tat a.Converter"), "{traces:?}");
+        assert!(handling.has_failed());
+    }
+
+    #[test]
+    fn a_tolerated_record_is_passed_over_or_goes_to_the_dead_letter_topic_with_its_context() {
+        let tolerant = Errors { tolerate: true, ..Errors::default() };
+        let (skipping, _) = handling(tolerant.clone());
+        assert!(matches!(skipping.judge(&refused(), original), Judgement::Skip));
+        let letters = DeadLetters {
+            kafka_topic: Arc::from("dlq"),
+            replication_factor: 1,
+            context_headers: true,
+        };
+        let retry_timeout = Some(Duration::ZERO);
+        let (keeping, traces) =
+            handling(Errors { dead_letters: Some(letters), retry_timeout, ..tolerant });
+        let Judgement::DeadLetter(record) = keeping.judge(&refused(), original) else {
+            panic!("it goes to the topic");
+        };
+        assert_eq!((&*record.kafka_topic, record.value.as_deref()), ("dlq", Some(&b"v"[..])));
+        let header = |name: &str| {
+            let name = format!("__connect.errors.{name}");
+            let found = record.headers.iter().find(|(header, _)| **header == *name);
+            let value = found.and_then(|(_, value)| value.clone()).expect("it is there");
+            String::from_utf8(value.to_vec()).unwrap()
+        };
+        assert_eq!(&*record.headers[0].0, "h");
+        assert_eq!(
+            (header("topic"), header("partition"), header("offset")),
+            ("t".to_owned(), "2".to_owned(), "3".to_owned())
+        );
+        assert_eq!((header("connector.name"), header("task.id")), ("c".to_owned(), "4".to_owned()));
+        assert_eq!(header("stage"), "VALUE_CONVERTER");
+        assert_eq!(header("exception.message"), "no");
+        assert!(traces.lock().unwrap().is_empty());
+    }
+}
