@@ -13,6 +13,7 @@ mod common;
 mod confluent_sink;
 mod confluent_source;
 mod converters;
+mod errors;
 mod evokly_source;
 mod given;
 mod influx_sink;
@@ -127,7 +128,7 @@ impl Class {
             Direction::Source => &OF_SOURCES,
             Direction::Sink => &OF_SINKS,
         };
-        [common::COMMON, common::ERRORS]
+        [common::COMMON, errors::OPTIONS]
             .into_iter()
             .chain(of_direction.iter().copied())
             .chain([self.options, self.own])
@@ -203,7 +204,7 @@ pub fn read(
 ) -> Result<Reading, InvalidConfig> {
     let class = named(properties)?;
     let mut given = Given::new(class, name, properties, worker);
-    let errors = common::errors(&mut given);
+    let errors = errors::errors(&mut given);
     let overrides = overrides::overrides(&mut given);
     let progress = common::progress(&given);
     let tasks = (class.tasks)(&mut given);

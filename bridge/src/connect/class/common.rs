@@ -2,16 +2,12 @@
 //!
 //! Their words are Connect's where they are about Connect; groups, order and defaults too.
 
-use std::time::Duration;
-
-use midge_rules::check_kafka_topic;
 use midge_rules::options::Default::{Null, Required, Text};
 use midge_rules::options::Importance::{High, Low, Medium};
 use midge_rules::options::{Accepted, Kind, OptionDef, Value, Width};
 
 use super::Idle;
 use super::given::Given;
-use crate::connect::plan::{DeadLetters, Errors, LogErrors};
 
 const GROUP: &str = "Common";
 
@@ -165,91 +161,6 @@ pub(super) static TOPICS: &[OptionDef] = &[
     .shown(GROUP, 4, Width::Long, "Topics regex"),
 ];
 
-/// What happens to records that do not come through.
-pub(super) static ERRORS: &[OptionDef] = &[
-    OptionDef::new(
-        "errors.retry.timeout",
-        Kind::Long,
-        Text("0"),
-        Medium,
-        "The maximum duration in milliseconds that a failed operation will be reattempted. The \
-         default is 0, which means no retries will be attempted. Use -1 for infinite retries.",
-    )
-    .accepting(&[Accepted::AtLeast(-1)])
-    .shown(ERROR_GROUP, 1, Width::Medium, "Retry Timeout for Errors"),
-    OptionDef::new(
-        "errors.retry.delay.max.ms",
-        Kind::Long,
-        Text("60000"),
-        Medium,
-        "The maximum duration in milliseconds between consecutive retry attempts.",
-    )
-    .accepting(&[Accepted::AtLeast(0)])
-    .shown(ERROR_GROUP, 2, Width::Medium, "Maximum Delay Between Retries for Errors"),
-    OptionDef::new(
-        "errors.tolerance",
-        Kind::String,
-        Text("none"),
-        Medium,
-        "Behavior for tolerating errors during connector operation. 'none' is the default value \
-         and signals that any error will result in an immediate connector task failure; 'all' \
-         changes the behavior to skip over problematic records.",
-    )
-    .accepting(&[Accepted::OneOf(&["none", "all"])])
-    .shown(ERROR_GROUP, 3, Width::Short, "Error Tolerance"),
-    OptionDef::new(
-        "errors.log.enable",
-        Kind::Boolean,
-        Text("false"),
-        Medium,
-        "If true, write each error and the details of the failed operation and problematic record \
-         to the Connect application log. This is 'false' by default, so that only errors that are \
-         not tolerated are reported.",
-    )
-    .shown(ERROR_GROUP, 4, Width::Short, "Log Errors"),
-    OptionDef::new(
-        "errors.log.include.messages",
-        Kind::Boolean,
-        Text("false"),
-        Medium,
-        "Whether to include in the log the topic, partition and offset of the record that resulted \
-         in a failure.",
-    )
-    .shown(ERROR_GROUP, 5, Width::Short, "Log Error Details"),
-    OptionDef::new(
-        "errors.deadletterqueue.topic.name",
-        Kind::String,
-        Text(""),
-        Medium,
-        "The name of the topic to be used as the dead letter queue (DLQ) for messages that result \
-         in an error. It serves sources as well as sinks. By default the name is blank, which \
-         means that no messages are to be recorded in the DLQ.",
-    )
-    .accepting(&[Accepted::Check { check: is_kafka_topic, says: "a Kafka topic" }])
-    .shown(ERROR_GROUP, 6, Width::Medium, "Dead Letter Queue Topic Name"),
-    OptionDef::new(
-        "errors.deadletterqueue.topic.replication.factor",
-        Kind::Short,
-        Text("3"),
-        Medium,
-        "Replication factor used to create the dead letter queue topic when it doesn't already \
-         exist. -1 leaves it to Kafka.",
-    )
-    .accepting(&[Accepted::Check { check: is_replication_factor, says: "-1, or 1 and more" }])
-    .shown(ERROR_GROUP, 7, Width::Medium, "Dead Letter Queue Topic Replication Factor"),
-    OptionDef::new(
-        "errors.deadletterqueue.context.headers.enable",
-        Kind::Boolean,
-        Text("false"),
-        Medium,
-        "If true, add headers containing error context to the messages written to the dead letter \
-         queue. All of them start with __connect.errors.",
-    )
-    .shown(ERROR_GROUP, 8, Width::Medium, "Enable Error Context Headers"),
-];
-
-const ERROR_GROUP: &str = "Error Handling";
-
 /// Of every source.
 pub(super) static TOPIC_CREATION: &[OptionDef] = &[OptionDef::new(
     "topic.creation.groups",
@@ -349,42 +260,6 @@ pub(super) fn progress(given: &Given<'_>) -> bool {
     given.has(PROGRESS.name) && given.flag(PROGRESS.name)
 }
 
-/// What happens to records that do not come through.
-pub(super) fn errors(given: &mut Given<'_>) -> Errors {
-    let millis = |number: i64| Duration::from_millis(number.max(0).unsigned_abs());
-    let timeout = given.number("errors.retry.timeout");
-    let messages = given.flag("errors.log.include.messages");
-    let log = given.flag("errors.log.enable").then_some(LogErrors { messages });
-    if log.is_none() && messages {
-        given.notice("ignored: errors.log.include.messages: errors.log.enable is false");
-    }
-    let context_headers = given.flag("errors.deadletterqueue.context.headers.enable");
-    let factor = given.number("errors.deadletterqueue.topic.replication.factor");
-    let topic = given.text("errors.deadletterqueue.topic.name");
-    if topic.is_none() {
-        let others = ["topic.replication.factor", "context.headers.enable"];
-        let others = others.map(|other| format!("errors.deadletterqueue.{other}"));
-        for other in others {
-            if given.given(&other).is_some() {
-                given.notice(format!(
-                    "ignored: {other}: errors.deadletterqueue.topic.name names no topic"
-                ));
-            }
-        }
-    }
-    Errors {
-        tolerate: given.text("errors.tolerance").as_deref() == Some("all"),
-        retry_timeout: (timeout >= 0).then(|| millis(timeout)),
-        retry_delay_max: millis(given.number("errors.retry.delay.max.ms")),
-        log,
-        dead_letters: topic.map(|topic| DeadLetters {
-            kafka_topic: topic.into(),
-            replication_factor: i16::try_from(factor).unwrap_or(-1),
-            context_headers,
-        }),
-    }
-}
-
 fn is_name(name: &str, value: &Value) -> Result<(), String> {
     match value {
         Value::String(text) if text.is_empty() => {
@@ -394,23 +269,6 @@ fn is_name(name: &str, value: &Value) -> Result<(), String> {
             Ok(_) => Ok(()),
             Err(error) => Err(format!("Invalid value for configuration {name}: {error}")),
         },
-        _ => Ok(()),
-    }
-}
-
-fn is_kafka_topic(name: &str, value: &Value) -> Result<(), String> {
-    match value {
-        Value::String(text) if !text.is_empty() => check_kafka_topic(text)
-            .map_err(|error| format!("Invalid value {text} for configuration {name}: {error}")),
-        _ => Ok(()),
-    }
-}
-
-fn is_replication_factor(name: &str, value: &Value) -> Result<(), String> {
-    match value {
-        Value::Number(number) if *number < 1 && *number != -1 => Err(format!(
-            "Invalid value {number} for configuration {name}: Value must be -1, or at least 1"
-        )),
         _ => Ok(()),
     }
 }

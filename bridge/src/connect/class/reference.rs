@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use midge_rules::options::{Kind, OptionDef};
 
-use super::{CLASSES, Class, Idle, common};
+use super::{CLASSES, Class, Idle, common, errors};
 
 /// The page of what all connectors have.
 const COMMON: &str = "README";
@@ -21,7 +21,7 @@ pub fn page(name: &str) -> Option<String> {
     if name == COMMON {
         table(&mut page, "Every connector", common::COMMON, common::IDLE);
         table(&mut page, "Every sink", common::TOPICS, &[]);
-        table(&mut page, "Errors of records", common::ERRORS, &[]);
+        table(&mut page, "Errors of records", errors::OPTIONS, &[]);
         let of_sources = [common::TOPIC_CREATION, common::EXACTLY_ONCE, common::OFFSETS].concat();
         table(&mut page, "Every source", &of_sources, common::IDLE);
         return Some(page);

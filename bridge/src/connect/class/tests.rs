@@ -1,5 +1,9 @@
 mod options;
+mod pages;
 mod seeds;
+mod sinks;
+mod sources;
+mod validation;
 
 use std::fmt::Write;
 
@@ -7,6 +11,14 @@ use midge_config::{ClientProperties, MqttUser, Secret};
 
 use super::*;
 use crate::connect::plan::{Broker, InfluxSinkWork, MqttSinkWork, SourceWork, Work};
+
+const EVOKLY: &str = "com.evokly.kafka.connect.mqtt.MqttSourceConnector";
+const LENSES_SOURCE: &str =
+    "com.datamountaineer.streamreactor.connect.mqtt.source.MqttSourceConnector";
+const LENSES_SINK: &str = "com.datamountaineer.streamreactor.connect.mqtt.sink.MqttSinkConnector";
+const INFLUX: &str = "com.datamountaineer.streamreactor.connect.influx.InfluxSinkConnector";
+const CONFLUENT_SOURCE: &str = "io.confluent.connect.mqtt.MqttSourceConnector";
+const CONFLUENT_SINK: &str = "io.confluent.connect.mqtt.MqttSinkConnector";
 
 /// A property file's properties, the last of a key counting.
 fn file(text: &str) -> Properties {
@@ -27,6 +39,24 @@ fn worker() -> Worker {
 fn planned(properties: &Properties, worker: &Worker) -> Plan {
     let name = properties.get("name").map_or("", String::as_str);
     plan(name, properties, worker).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn errors(text: &str) -> Vec<String> {
+    errors_in(text, &worker())
+}
+
+fn errors_in(text: &str, worker: &Worker) -> Vec<String> {
+    let properties = file(text);
+    let name = properties.get("name").map_or("", String::as_str);
+    match plan(name, &properties, worker) {
+        Ok(_) => panic!("no mistake"),
+        Err(InvalidConfig::Values(errors)) => errors,
+        Err(InvalidConfig::Whole(error)) => vec![error],
+    }
+}
+
+fn notices(text: &str) -> Vec<String> {
+    planned(&file(text), &worker()).notices
 }
 
 /// The work of the only task.

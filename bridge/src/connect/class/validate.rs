@@ -7,7 +7,7 @@ use midge_rules::options::{self, ConfigError, Default, Importance, Kind, OptionD
 use midge_rules::transform::{PredicateClass, TransformClass, predicate_class, transform_class};
 
 use super::given::Given;
-use super::{common, find, named, overrides};
+use super::{errors, find, named, overrides};
 use crate::connect::definition::Properties;
 use crate::connect::engine::{ConfigKey, ConfigValue, InvalidConfig, Validation};
 use crate::connect::plan::Worker;
@@ -34,7 +34,7 @@ pub fn validate(properties: &Properties, worker: &Worker) -> Result<Validation, 
     let class = named(properties)?;
     let name = properties.get("name").map_or("", |name| name.trim());
     let mut given = Given::new(class, name, properties, worker);
-    common::errors(&mut given);
+    errors::errors(&mut given);
     overrides::overrides(&mut given);
     (class.tasks)(&mut given);
     given.tell_unknown();
