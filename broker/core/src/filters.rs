@@ -2,9 +2,17 @@
 //!
 //! Filters without wildcards are found by one hash look-up; the others form a tree by level. A
 //! filter is in the map exactly as long as it has a value; matching visits at most one node a
-//! level and wildcard, without recursion, so that a deep topic cannot exhaust the stack.
+//! level and wildcard, without recursion, so that a deep topic cannot exhaust the stack. With very
+//! many filters the cost is what has to be fetched from memory, so a node is one line of the
+//! processor's cache, and neither a short level nor a filter's only value is anywhere else.
+
+mod level;
+mod values;
 
 use hashbrown::HashMap;
+
+use level::Level;
+use values::Values;
 
 const ROOT: u32 = 0;
 /// The root is nobody's child, so its number can say "none".
@@ -13,7 +21,7 @@ const NONE: u32 = 0;
 /// Values by topic filter, several for one filter.
 #[derive(Debug)]
 pub(crate) struct FilterMap<V> {
-    exact: HashMap<Box<str>, Vec<V>>,
+    exact: HashMap<Box<str>, Values<V>>,
     nodes: Vec<Node<V>>,
     free: Vec<u32>,
     /// Filters with wildcards; without any the tree is not looked at.
@@ -21,13 +29,15 @@ pub(crate) struct FilterMap<V> {
 }
 
 #[derive(Debug)]
+#[repr(align(64))]
 struct Node<V> {
-    children: HashMap<Box<str>, u32>,
+    /// Most nodes are at the end of a filter and have none.
+    children: Option<Box<HashMap<Level, u32>>>,
     plus: u32,
     /// Of filters that end here.
-    values: Vec<V>,
+    values: Values<V>,
     /// Of filters that go on with `#`.
-    multi: Vec<V>,
+    multi: Values<V>,
 }
 
 /// Room for a match to keep its place in; reused so that matching does not allocate.
@@ -35,13 +45,13 @@ pub(crate) type Visits = Vec<(u32, usize)>;
 
 impl<V> Default for Node<V> {
     fn default() -> Self {
-        Node { children: HashMap::new(), plus: NONE, values: Vec::new(), multi: Vec::new() }
+        Node { children: None, plus: NONE, values: Values::None, multi: Values::None }
     }
 }
 
 impl<V> Node<V> {
     fn is_empty(&self) -> bool {
-        self.children.is_empty()
+        self.children.is_none()
             && self.plus == NONE
             && self.values.is_empty()
             && self.multi.is_empty()
@@ -80,7 +90,7 @@ impl<V> FilterMap<V> {
     pub(crate) fn remove(&mut self, filter: &str, mut gone: impl FnMut(&V) -> bool) {
         if !filter.contains(['+', '#']) {
             if let Some(values) = self.exact.get_mut(filter) {
-                values.retain(|value| !gone(value));
+                values.remove(&mut gone);
                 if values.is_empty() {
                     self.exact.remove(filter);
                 }
@@ -103,9 +113,8 @@ impl<V> FilterMap<V> {
         if values.is_empty() {
             return;
         }
-        values.retain(|value| !gone(value));
+        values.remove(&mut gone);
         if values.is_empty() {
-            *values = Vec::new();
             self.wild -= 1;
             self.prune(&path);
         }
@@ -114,25 +123,25 @@ impl<V> FilterMap<V> {
     /// The values of one filter, to be changed in place.
     pub(crate) fn values_mut(&mut self, filter: &str) -> &mut [V] {
         if !filter.contains(['+', '#']) {
-            return self.exact.get_mut(filter).map_or(&mut [], Vec::as_mut_slice);
+            return self.exact.get_mut(filter).map_or(&mut [], Values::as_mut_slice);
         }
         let mut node = ROOT;
         for level in filter.split('/') {
             if level == "#" {
-                return &mut self.nodes[node as usize].multi;
+                return self.nodes[node as usize].multi.as_mut_slice();
             }
             match self.child(node, level) {
                 Some(child) => node = child,
                 None => return &mut [],
             }
         }
-        &mut self.nodes[node as usize].values
+        self.nodes[node as usize].values.as_mut_slice()
     }
 
     /// How many values there are.
     pub(crate) fn len(&self) -> usize {
         let wild = self.nodes.iter().map(|node| node.values.len() + node.multi.len());
-        self.exact.values().map(Vec::len).chain(wild).sum()
+        self.exact.values().map(Values::len).chain(wild).sum()
     }
 
     /// Calls `found` with every value whose filter matches `topic` (4.7).
@@ -143,7 +152,7 @@ impl<V> FilterMap<V> {
         mut found: impl FnMut(&'a V),
     ) {
         if let Some(values) = self.exact.get(topic) {
-            values.iter().for_each(&mut found);
+            values.as_slice().iter().for_each(&mut found);
         }
         if self.wild == 0 {
             return;
@@ -157,10 +166,10 @@ impl<V> FilterMap<V> {
             let node = &self.nodes[number as usize];
             let wildcards = !(reserved && at == 0);
             if wildcards {
-                node.multi.iter().for_each(&mut found);
+                node.multi.as_slice().iter().for_each(&mut found);
             }
             if at > topic.len() {
-                node.values.iter().for_each(&mut found);
+                node.values.as_slice().iter().for_each(&mut found);
                 continue;
             }
             let rest = &topic[at..];
@@ -169,7 +178,7 @@ impl<V> FilterMap<V> {
             if wildcards && node.plus != NONE {
                 visits.push((node.plus, next));
             }
-            if let Some(child) = node.children.get(level) {
+            if let Some(child) = node.children.as_ref().and_then(|children| children.get(level)) {
                 visits.push((*child, next));
             }
         }
@@ -179,7 +188,7 @@ impl<V> FilterMap<V> {
         let node = &self.nodes[node as usize];
         match level {
             "+" => (node.plus != NONE).then_some(node.plus),
-            _ => node.children.get(level).copied(),
+            _ => node.children.as_ref()?.get(level).copied(),
         }
     }
 
@@ -195,7 +204,7 @@ impl<V> FilterMap<V> {
         if level == "+" {
             node.plus = child;
         } else {
-            node.children.insert(level.into(), child);
+            node.children.get_or_insert_default().insert(Level::new(level), child);
         }
         child
     }
@@ -212,8 +221,11 @@ impl<V> FilterMap<V> {
             let parent = &mut self.nodes[parent as usize];
             if level == "+" {
                 parent.plus = NONE;
-            } else {
-                parent.children.remove(level);
+            } else if let Some(children) = &mut parent.children {
+                children.remove(level);
+                if children.is_empty() {
+                    parent.children = None;
+                }
             }
         }
     }
@@ -290,6 +302,12 @@ mod tests {
             prop_assert!(map.nodes[0].is_empty());
             prop_assert_eq!(map.free.len(), map.nodes.len() - 1);
         }
+    }
+
+    #[test]
+    fn a_node_is_one_line_of_the_cache() {
+        // As large as what the shard keeps of a subscription.
+        assert_eq!(size_of::<Node<[u32; 4]>>(), 64);
     }
 
     #[test]
