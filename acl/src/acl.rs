@@ -130,6 +130,9 @@ impl Acl {
     /// The answer where no rule is asked. The same holds for a filter: one that starts with a
     /// wildcard matches no `$` topic [MQTT-4.7.2-1].
     fn without_rules(&self, access: Access, topic: &str) -> Option<bool> {
+        if !topic.starts_with('$') {
+            return self.open.then_some(true);
+        }
         let first_level = topic.split('/').next();
         if access == Access::Write && first_level == Some("$SYS") {
             return Some(false);

@@ -85,6 +85,11 @@ impl Flight {
         self.open
     }
 
+    /// Whether all has been sent on the present connection.
+    pub(super) fn is_all_sent(&self) -> bool {
+        self.sent == self.slots.len()
+    }
+
     /// The lowest position in flight.
     pub(super) fn low(&self) -> Option<Position> {
         (!self.slots.is_empty()).then_some(self.first)

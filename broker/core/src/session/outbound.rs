@@ -107,6 +107,14 @@ impl Outbound {
         self.queue_bytes
     }
 
+    /// Whether nothing waits to be sent, or to be sent again.
+    pub(crate) fn is_all_sent(&self) -> bool {
+        self.flight.is_all_sent()
+            && self.queue.is_empty()
+            && self.tail.is_none()
+            && self.retained.is_empty()
+    }
+
     /// All positions below are done with.
     pub(crate) fn low(&self) -> Position {
         let waiting = self.queue.iter().map(|waiting| waiting.position).find(|at| *at > 0);

@@ -72,7 +72,8 @@ struct Target {
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     encoded: BytesMut,
-    slots: [Option<Frame>; 12],
+    /// By shape; most messages go out in one or two.
+    known: Vec<(u8, Frame)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +89,7 @@ struct Frame {
 impl Frames {
     pub(super) fn clear(&mut self) {
         self.encoded.clear();
-        self.slots = [None; 12];
+        self.known.clear();
     }
 }
 
@@ -409,11 +410,11 @@ impl Frames {
         frame: &PublishFrame<'_>,
         payload: &[u8],
     ) -> Frame {
-        let slot = usize::from(version == ProtocolVersion::V5) * 6
-            + shape.qos as usize * 2
-            + usize::from(shape.retain);
-        if let Some(found) = self.slots[slot] {
-            return found;
+        let number = u8::from(version == ProtocolVersion::V5) * 6
+            + shape.qos as u8 * 2
+            + u8::from(shape.retain);
+        if let Some((_, found)) = self.known.iter().find(|(known, _)| *known == number) {
+            return *found;
         }
         let start = self.encoded.len();
         frame.encode_head(version, &mut self.encoded);
@@ -431,7 +432,7 @@ impl Frames {
         let packet_id_at = 1 + remaining_length_bytes + 2 + frame.topic.len();
         let found = Frame { start, end: self.encoded.len(), packet_bytes, packet_id_at };
         debug_assert!(found.end - found.start <= found.packet_bytes);
-        self.slots[slot] = Some(found);
+        self.known.push((number, found));
         found
     }
 }

@@ -281,6 +281,8 @@ impl Shard {
                 operations.push(put(Key::Inbound(queue, packet_id).bytes()));
             }
             operations.extend(mark.map(put));
+            // Mostly the only one: a vector grown by itself begins with room for four.
+            operations.reserve_exact(1);
             operations.push(Operation::Append { entry: entry(&message, now), to: references });
         }
         if operations.is_empty() {

@@ -209,7 +209,9 @@ impl Shard {
     /// Why the broker takes no message of this topic and size.
     fn refusal(&self, topic: &TopicName, payload_bytes: usize) -> Option<ReasonCode> {
         let limits = self.limits();
-        if topic.levels().nth(limits.max_topic_levels).is_some() {
+        let most = limits.max_topic_levels;
+        // A topic has a level more than slashes at most: a short one need not be looked through.
+        if topic.as_str().len() >= most && topic.levels().nth(most).is_some() {
             Some(ReasonCode::TopicNameInvalid)
         } else if limits.max_payload > 0 && payload_bytes > limits.max_payload {
             Some(ReasonCode::QuotaExceeded)

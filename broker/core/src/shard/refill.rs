@@ -23,7 +23,9 @@ impl Shard {
     /// Sends what waits, as far as window and output allow: first what has to be sent again, then
     /// the queue, then retained messages of new subscriptions.
     pub(super) fn refill(&mut self, now: Now, index: u32) {
-        if self.connections[index as usize].is_none() {
+        let Some(connection) = &self.connections[index as usize] else { return };
+        let session = &self.sessions[connection.session as usize];
+        if session.outbound.is_all_sent() && !session.overflowing {
             return;
         }
         let mut frames = std::mem::take(&mut self.scratch.frames);
