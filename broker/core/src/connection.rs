@@ -44,19 +44,25 @@ pub(crate) struct Connection {
     pub(crate) receive_maximum: u16,
     /// Whether acknowledgements may carry a reason string ([MQTT-3.1.2-29]).
     pub(crate) problem_information: bool,
-    inbound_aliases: Vec<Option<TopicName>>,
+    aliases: Option<Box<Aliases>>,
     /// What the CONNACK promised; a reload changes it for later connections only.
     pub(crate) inbound_alias_maximum: u16,
     /// Our Receive Maximum, as the CONNACK promised it.
     pub(crate) inbound_receive_maximum: u16,
     /// SUBSCRIBE packets whose SUBACK waits.
     pub(crate) requests: usize,
-    outbound_aliases: HashMap<Text, NonZeroU16>,
     pub(crate) outbound_alias_maximum: u16,
     /// Whether it announced itself as another broker's bridge.
     pub(crate) bridge: bool,
     pub(crate) paused: u8,
     pub(crate) keep_alive_timer: Option<Timer>,
+}
+
+/// Topics that have an alias (3.3.2.3.4), for those few clients that use any.
+#[derive(Debug, Default)]
+struct Aliases {
+    inbound: Vec<Option<TopicName>>,
+    outbound: HashMap<Text, NonZeroU16>,
 }
 
 /// What all connections of a shard share for writing.
@@ -65,16 +71,31 @@ pub(crate) struct Wire {
     pub(crate) outs: std::collections::VecDeque<Out>,
     pub(crate) stats: Stats,
     pool: Vec<Vec<u8>>,
+    /// Capacity of all buffers in `pool`.
+    pool_bytes: usize,
     scratch: BytesMut,
 }
 
-/// Buffers kept for reuse, and the largest one kept: at most 16 MiB.
-const POOL_BUFFERS: usize = 256;
+/// Buffers kept for reuse, enough for a turn that writes very many connections; the largest one
+/// kept; what all of them may hold.
+const POOL_BUFFERS: usize = 4 * 1024;
 const POOL_BUFFER_BYTES: usize = 64 * 1024;
+const POOL_BYTES: usize = 16 * 1024 * 1024;
 
 impl Wire {
+    fn buffer(&mut self) -> Vec<u8> {
+        let buffer = self.pool.pop().unwrap_or_default();
+        self.pool_bytes -= buffer.capacity();
+        buffer
+    }
+
     fn reuse(&mut self, buffer: Vec<u8>) {
-        if buffer.capacity() <= POOL_BUFFER_BYTES && self.pool.len() < POOL_BUFFERS {
+        let bytes = buffer.capacity();
+        if bytes <= POOL_BUFFER_BYTES
+            && self.pool.len() < POOL_BUFFERS
+            && self.pool_bytes + bytes <= POOL_BYTES
+        {
+            self.pool_bytes += bytes;
             self.pool.push(buffer);
         }
     }
@@ -98,11 +119,10 @@ impl Connection {
             maximum_packet_size: u32::MAX,
             receive_maximum: u16::MAX,
             problem_information: true,
-            inbound_aliases: Vec::new(),
+            aliases: None,
             inbound_alias_maximum: 0,
             inbound_receive_maximum: u16::MAX,
             requests: 0,
-            outbound_aliases: HashMap::new(),
             outbound_alias_maximum: 0,
             bridge: false,
             paused: 0,
@@ -117,7 +137,7 @@ impl Connection {
             wire.outs.push_back(Out::Flush(self.id));
         }
         if !self.output.has_buffer() {
-            self.output.lend(wire.pool.pop().unwrap_or_default());
+            self.output.lend(wire.buffer());
         }
         &mut self.output
     }
@@ -184,32 +204,35 @@ impl Connection {
             return Err(ReasonCode::TopicAliasInvalid);
         }
         let slot = usize::from(alias.get()) - 1;
-        if self.inbound_aliases.len() <= slot {
-            self.inbound_aliases.resize(slot + 1, None);
+        let known = &mut self.aliases.get_or_insert_default().inbound;
+        if known.len() <= slot {
+            known.resize(slot + 1, None);
         }
         match topic {
             Some(topic) => {
-                self.inbound_aliases[slot] = Some(topic.detached());
+                known[slot] = Some(topic.detached());
                 Ok(topic)
             }
-            None => self.inbound_aliases[slot].clone().ok_or(ReasonCode::ProtocolError),
+            None => known[slot].clone().ok_or(ReasonCode::ProtocolError),
         }
     }
 
     /// The alias that the client knows for a topic.
     pub(crate) fn known_alias(&self, topic: &TopicName) -> Option<NonZeroU16> {
-        self.outbound_aliases.get(topic.text()).copied()
+        self.aliases.as_ref()?.outbound.get(topic.text()).copied()
     }
 
     /// The alias that a topic may get, if any is left: the first topics sent get those there are.
     pub(crate) fn free_alias(&self) -> Option<NonZeroU16> {
-        let next = u16::try_from(self.outbound_aliases.len() + 1).ok()?;
+        let known = self.aliases.as_ref().map_or(0, |aliases| aliases.outbound.len());
+        let next = u16::try_from(known + 1).ok()?;
         // [MQTT-3.3.2-11]
         NonZeroU16::new(next).filter(|_| next <= self.outbound_alias_maximum)
     }
 
     /// The client is being told what an alias stands for.
     pub(crate) fn learn_alias(&mut self, topic: &TopicName, alias: NonZeroU16) {
-        self.outbound_aliases.insert(topic.text().detached(), alias);
+        let known = &mut self.aliases.get_or_insert_default().outbound;
+        known.insert(topic.text().detached(), alias);
     }
 }

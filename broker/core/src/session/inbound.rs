@@ -18,8 +18,12 @@ pub(crate) enum Inbound {
     AwaitPubrel,
 }
 
+/// Costs a pointer until the client first publishes what is not finished at once.
 #[derive(Debug, Default)]
-pub(crate) struct Unfinished {
+pub(crate) struct Unfinished(Option<Box<Ids>>);
+
+#[derive(Debug, Default)]
+struct Ids {
     duties: BTreeMap<PacketId, DutyId>,
     /// By the id's high byte, a bit for each low byte; never empty.
     unreleased: BTreeMap<u8, [u64; 4]>,
@@ -38,83 +42,87 @@ fn place(id: PacketId) -> (u8, usize, u64) {
 
 impl Unfinished {
     pub(crate) fn get(&self, id: PacketId) -> Option<Inbound> {
-        if let Some(duty) = self.duties.get(&id) {
+        let ids = self.0.as_deref()?;
+        if let Some(duty) = ids.duties.get(&id) {
             return Some(Inbound::Duty(*duty));
         }
         let (block, word, bit) = place(id);
-        let unreleased = self.unreleased.get(&block).is_some_and(|bits| bits[word] & bit != 0);
+        let unreleased = ids.unreleased.get(&block).is_some_and(|bits| bits[word] & bit != 0);
         unreleased.then_some(Inbound::AwaitPubrel)
     }
 
     /// Takes the place of what was known under this id.
     pub(crate) fn insert(&mut self, id: PacketId, inbound: Inbound) {
         self.remove(id);
+        let ids = self.0.get_or_insert_default();
         match inbound {
             Inbound::Duty(duty) => {
-                self.duties.insert(id, duty);
+                ids.duties.insert(id, duty);
             }
             Inbound::AwaitPubrel => {
                 let (block, word, bit) = place(id);
-                self.unreleased.entry(block).or_default()[word] |= bit;
-                self.unreleased_count += 1;
+                ids.unreleased.entry(block).or_default()[word] |= bit;
+                ids.unreleased_count += 1;
             }
         }
     }
 
     pub(crate) fn remove(&mut self, id: PacketId) {
-        if self.duties.remove(&id).is_some() {
+        let Some(ids) = self.0.as_deref_mut() else { return };
+        if ids.duties.remove(&id).is_some() {
             return;
         }
         let (block, word, bit) = place(id);
-        let Some(bits) = self.unreleased.get_mut(&block).filter(|bits| bits[word] & bit != 0)
-        else {
+        let Some(bits) = ids.unreleased.get_mut(&block).filter(|bits| bits[word] & bit != 0) else {
             return;
         };
         bits[word] &= !bit;
         if *bits == [0; 4] {
-            self.unreleased.remove(&block);
+            ids.unreleased.remove(&block);
         }
-        self.unreleased_count -= 1;
+        ids.unreleased_count -= 1;
     }
 
     /// That this QoS 2 id has been taken is being stored.
     pub(crate) fn store(&mut self, id: PacketId) {
-        self.stored.insert(id);
+        self.0.get_or_insert_default().stored.insert(id);
     }
 
     /// The store need not remember this id any more; whether it does.
     pub(crate) fn forget_stored(&mut self, id: PacketId) -> bool {
-        self.stored.remove(&id)
+        self.0.as_deref_mut().is_some_and(|ids| ids.stored.remove(&id))
     }
 
     /// Released, but the store still has to forget it.
     pub(crate) fn begin_release(&mut self, id: PacketId) {
-        self.releasing.insert(id);
+        self.0.get_or_insert_default().releasing.insert(id);
     }
 
     /// The store has forgotten it.
     pub(crate) fn end_release(&mut self, id: PacketId) {
-        self.releasing.remove(&id);
+        if let Some(ids) = self.0.as_deref_mut() {
+            ids.releasing.remove(&id);
+        }
     }
 
     /// Whether its PUBCOMP waits.
     pub(crate) fn is_releasing(&self, id: PacketId) -> bool {
-        self.releasing.contains(&id)
+        self.0.as_deref().is_some_and(|ids| ids.releasing.contains(&id))
     }
 
     /// The ids that the store knows.
     pub(crate) fn stored(&self) -> impl Iterator<Item = PacketId> + '_ {
-        self.stored.iter().copied()
+        self.0.iter().flat_map(|ids| ids.stored.iter().copied())
     }
 
     /// All of them.
     pub(crate) fn len(&self) -> usize {
-        self.duties.len() + self.unreleased_count
+        self.0.as_deref().map_or(0, |ids| ids.duties.len() + ids.unreleased_count)
     }
 
     /// Those that wait for a duty.
     pub(crate) fn duties(&self) -> usize {
-        self.duties.len()
+        self.0.as_deref().map_or(0, |ids| ids.duties.len())
     }
 }
 
@@ -139,7 +147,7 @@ mod tests {
             assert_eq!(unfinished.get(id), None);
         }
         assert_eq!(unfinished.len(), 0);
-        assert!(unfinished.unreleased.is_empty());
+        assert!(unfinished.0.is_some_and(|ids| ids.unreleased.is_empty()));
     }
 
     #[test]
