@@ -34,10 +34,12 @@ use crate::hub::Hub;
 use crate::listener::Listening;
 use crate::policy::Policy;
 use crate::storage::Beginning;
+use crate::worker::arrival::Arrival;
 use crate::worker::commits::Commits;
 use crate::worker::connection::Connection;
 use crate::worker::inbox::{Inbox, Letter};
 use crate::worker::stop::Stop;
+use crate::worker::transport::Transport;
 
 /// Bytes taken from one socket before others have their turn.
 const TURN_BYTES: usize = 128 * 1024;
@@ -56,8 +58,12 @@ pub(crate) struct Worker {
     next_number: Cell<u32>,
     /// Connections that may have something to write.
     dirty: RefCell<Vec<ConnectionId>>,
+    /// Connections whose output went out in this turn: empty but for its memory between turns.
+    written: RefCell<Vec<ConnectionId>>,
     /// Letters being opened: empty but for its memory.
     letters: RefCell<Vec<Letter>>,
+    /// Clients that have come and are to be taken in.
+    arrivals: RefCell<Vec<Arrival<Transport>>>,
     /// Gathered for other shards during a turn, by shard.
     outgoing: RefCell<Vec<Vec<Letter>>>,
     /// Gathered for the bridge during a turn.
@@ -98,7 +104,9 @@ impl Worker {
             connections: RefCell::default(),
             next_number: Cell::new(0),
             dirty: RefCell::default(),
+            written: RefCell::default(),
             letters: RefCell::default(),
+            arrivals: RefCell::default(),
             outgoing: RefCell::new((0..shards).map(|_| Vec::new()).collect()),
             offers: RefCell::default(),
             commits: Commits::new(&hub, id),
@@ -130,6 +138,10 @@ impl Worker {
         });
         hub.inboxes[usize::from(id.0)].close();
         ended
+    }
+
+    pub(crate) fn id(&self) -> ShardId {
+        self.id
     }
 
     pub(crate) fn hub(&self) -> &Arc<Hub> {
@@ -189,18 +201,23 @@ impl Worker {
 /// Starts a task on this worker. A panic in it ends the process: the runtime would swallow it and
 /// leave half a broker, with a socket that nobody reads.
 pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) -> JoinHandle<()> {
-    tokio::task::spawn_local(AbortOnPanic(Box::pin(task)))
+    spawn_movable(Box::pin(task))
 }
 
-struct AbortOnPanic<T>(Pin<Box<T>>);
+/// The same for a task that may be moved: without an allocation of its own.
+fn spawn_movable(task: impl Future<Output = ()> + Unpin + 'static) -> JoinHandle<()> {
+    tokio::task::spawn_local(AbortOnPanic(task))
+}
 
-impl<T: Future<Output = ()>> Future for AbortOnPanic<T> {
+struct AbortOnPanic<T>(T);
+
+impl<T: Future<Output = ()> + Unpin> Future for AbortOnPanic<T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut polled = Poll::Pending;
         or_abort(|| {
-            polled = self.0.as_mut().poll(cx);
+            polled = Pin::new(&mut self.0).poll(cx);
             Ok(())
         });
         polled

@@ -105,6 +105,8 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
         // IPv4 has a socket of its own, so that addresses in logs and rules are plain.
         socket.set_only_v6(true)?;
     }
+    // Those it accepts have it from it, without a call for each.
+    socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

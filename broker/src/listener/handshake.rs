@@ -66,8 +66,12 @@ pub(super) async fn run(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr,
     match tokio::time::timeout_at(deadline.into(), through).await {
         Ok(Some(arrival)) => {
             let home = ShardId::home(&arrival.client.client_id, worker.hub().inboxes.len());
-            let arrival = Letter::Arrival(Box::new(arrival));
-            worker.hub().inboxes[usize::from(home.0)].push(arrival);
+            if home == worker.id() {
+                worker.arrived(arrival);
+            } else if let Ok(arrival) = arrival.detach() {
+                let arrival = Letter::Arrival(Box::new(arrival));
+                worker.hub().inboxes[usize::from(home.0)].push(arrival);
+            }
         }
         Ok(None) => {}
         Err(_) => info!(target: CONNECTION, "Client {peer} did not connect in time, closed."),
@@ -86,10 +90,10 @@ async fn shake_hands(
     socket: TcpStream,
     peer: SocketAddr,
     deadline: Instant,
-) -> Option<Arrival> {
-    if policy.set_tcp_nodelay {
-        // A socket that cannot is slower, not broken.
-        let _ = socket.set_nodelay(true);
+) -> Option<Arrival<Transport>> {
+    if !policy.set_tcp_nodelay {
+        // It has come with it set, as its listener has; a socket that cannot is dearer, not broken.
+        let _ = socket.set_nodelay(false);
     }
     let tls = match &listener.tls {
         None => None,
@@ -132,7 +136,6 @@ async fn shake_hands(
         listener: listener.name.clone(),
         address: peer.to_string(),
     });
-    let transport = transport.detach().ok()?;
     Some(Arrival {
         transport,
         // The room that was made for the CONNECT goes.

@@ -8,6 +8,7 @@ use tracing::info;
 
 use crate::logging::CONNECTION;
 use crate::worker::connection::Connection;
+use crate::worker::transport::Written;
 use crate::worker::{Worker, spawn};
 
 /// How long a client that is being closed has to take its last bytes and close its own side.
@@ -51,11 +52,21 @@ impl Worker {
         }
         self.forget(&connection);
         let Some(mut transport) = transport else { return };
+        let mut output = output.unwrap_or_default();
+        // A client that has sent DISCONNECT sends nothing more [MQTT-3.14.4-2], so nothing that comes
+        // could make the kernel take back what it has for it: no need to wait for its end.
+        if connection.leaving.get() && transport.tls().is_none() {
+            let mut sent = 0;
+            let written = transport.write(&mut output, &mut sent);
+            self.bytes_sent.set(self.bytes_sent.get() + sent);
+            if matches!(written, Ok(Written::All)) {
+                return;
+            }
+        }
         self.closing.set(self.closing.get() + 1);
         let linger = if self.is_stopping() { LINGER_STOPPING } else { LINGER };
         let worker = Rc::clone(self);
         spawn(async move {
-            let mut output = output.unwrap_or_default();
             let mut sent = 0;
             // Whether it went well is the peer's concern alone.
             let _ = tokio::time::timeout(linger, async {

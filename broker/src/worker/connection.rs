@@ -41,6 +41,8 @@ pub(crate) struct Connection {
     pub(crate) mute: Cell<bool>,
     /// Whether its bytes are to be ignored: it sent garbage.
     pub(crate) deaf: Cell<bool>,
+    /// Whether it has sent DISCONNECT.
+    pub(crate) leaving: Cell<bool>,
     /// Why the broker ends it, for the line that says so.
     pub(crate) end_reason: Cell<Option<&'static str>>,
     ended: Cell<bool>,
@@ -69,6 +71,7 @@ impl Connection {
             blocked: Cell::new(false),
             mute: Cell::new(false),
             deaf: Cell::new(false),
+            leaving: Cell::new(false),
             end_reason: Cell::new(None),
             ended: Cell::new(false),
             waker: RefCell::new(None),

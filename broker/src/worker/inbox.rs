@@ -16,13 +16,14 @@ use crate::policy::Policy;
 use crate::worker::arrival::Arrival;
 use crate::worker::commits::Answer;
 use crate::worker::report::Report;
+use crate::worker::transport::Detached;
 
 /// One thing for a worker to do.
 pub(crate) enum Letter {
     /// From another shard.
     Peer { from: ShardId, message: PeerMessage },
     /// A client whose home this is.
-    Arrival(Box<Arrival>),
+    Arrival(Box<Arrival<Detached>>),
     /// A publish by the bridge, the embedding program or the broker.
     Inject(Box<Inject>),
     /// The bridge has dealt with its part of a duty.

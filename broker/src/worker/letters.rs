@@ -12,7 +12,8 @@ use crate::logging::CONNECTION;
 use crate::worker::arrival::Arrival;
 use crate::worker::connection::{Connection, Reader};
 use crate::worker::inbox::{Letter, NewGeneration};
-use crate::worker::{Worker, spawn};
+use crate::worker::transport::Transport;
+use crate::worker::{Worker, spawn, spawn_movable};
 
 use crate::worker::report::Report;
 
@@ -30,11 +31,39 @@ impl Worker {
         self.letters.replace(letters);
     }
 
+    /// Has a client taken in soon.
+    pub(crate) fn arrived(&self, arrival: Arrival<Transport>) {
+        self.arrivals.borrow_mut().push(arrival);
+        self.schedule();
+    }
+
+    /// Takes in the clients that have arrived, if any.
+    pub(super) async fn admit(self: &Rc<Self>) {
+        if self.arrivals.borrow().is_empty() {
+            return;
+        }
+        // What others sent before they came is read first, also on a connection that one of them
+        // takes over: that it is there the event loop may still have to hear.
+        tokio::task::yield_now().await;
+        let now = Worker::now();
+        for arrival in self.arrivals.take() {
+            self.attach(now, arrival);
+        }
+    }
+
     fn open(self: &Rc<Self>, now: Now, letter: Letter) {
         let feed = |input| self.shard.borrow_mut().handle(now, input);
         match letter {
             Letter::Peer { from, message } => feed(In::Peer { from, message }),
-            Letter::Arrival(arrival) => self.attach(now, *arrival),
+            Letter::Arrival(arrival) => {
+                let client = Arc::clone(&arrival.client);
+                match arrival.attach() {
+                    Ok(arrival) => self.arrivals.borrow_mut().push(arrival),
+                    Err(error) => {
+                        warn!(client_id = %client.client_id, %error, "socket lost on its way");
+                    }
+                }
+            }
             // Whoever injects hears nothing any more, and does it again another time.
             Letter::Inject(_) if self.is_stopping() => {}
             Letter::Inject(inject) => feed(In::Inject(inject)),
@@ -72,19 +101,12 @@ impl Worker {
     }
 
     /// Takes a client in.
-    fn attach(self: &Rc<Self>, now: Now, arrival: Arrival) {
+    fn attach(self: &Rc<Self>, now: Now, arrival: Arrival<Transport>) {
         if self.is_stopping() {
             return;
         }
         let Arrival { transport, unread, client, connect, assigned_client_id, login, seat } =
             arrival;
-        let transport = match transport.attach() {
-            Ok(transport) => transport,
-            Err(error) => {
-                warn!(client_id = %client.client_id, %error, "socket lost on its way");
-                return;
-            }
-        };
         // The rules may have changed while it was on its way.
         if !self.policy.borrow().still_admits(&client, &login) {
             spawn(handshake::turn_away(transport, client, connect.version, seat));
@@ -129,8 +151,8 @@ impl Worker {
         };
         self.shard.borrow_mut().handle(now, In::Attach(Box::new(attach)));
         // TLS may still have session tickets to send.
-        self.dirty.borrow_mut().push(connection.id);
-        spawn(Reader { worker: Rc::clone(self), connection });
+        self.mark_dirty(connection.id);
+        spawn_movable(Reader { worker: Rc::clone(self), connection });
     }
 
     /// Closes listeners that the policy does not know any more, and opens new ones.

@@ -123,6 +123,9 @@ impl Worker {
             match midge_codec::decode(buffer, connection.version, maximum) {
                 Ok(Some(packet)) => {
                     log_packet(connection, &packet);
+                    if let Packet::Disconnect(_) = packet {
+                        connection.leaving.set(true);
+                    }
                     shard.handle(now, In::Packet { connection: connection.id, packet });
                     if shard.is_paused(connection.id) {
                         return Decoded::Paused;

@@ -30,6 +30,7 @@ impl Worker {
                 () = &mut alarm => true,
             };
             self.open_letters();
+            self.admit().await;
             if self.stop.is_ended() {
                 // What is to be stored goes; no client hears anything any more.
                 self.collect();
@@ -58,15 +59,18 @@ impl Worker {
         self.scheduled.set(false);
         self.collect();
         self.send_batches();
-        let written = self.write_dirty();
-        if !written.is_empty() {
+        let mut written = self.write_dirty();
+        let any = !written.is_empty();
+        if any {
             let now = Worker::now();
-            {
-                let mut shard = self.shard.borrow_mut();
-                for connection in written {
-                    shard.handle(now, In::Written(connection));
-                }
+            let mut shard = self.shard.borrow_mut();
+            for connection in written.drain(..) {
+                shard.handle(now, In::Written(connection));
             }
+        }
+        // Its memory is for the next turn.
+        self.written.replace(written);
+        if any {
             self.collect();
             self.send_batches();
             if !self.dirty.borrow().is_empty() {
@@ -124,7 +128,7 @@ impl Worker {
     /// Writes every connection that has something, once; returns those that have nothing left.
     fn write_dirty(&self) -> Vec<ConnectionId> {
         let mut dirty = self.dirty.take();
-        let mut written = Vec::new();
+        let mut written = self.written.take();
         for id in dirty.drain(..) {
             if self.write(id) {
                 written.push(id);
