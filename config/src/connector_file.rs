@@ -121,18 +121,10 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
         draft,
     };
     reader.last_ones(&properties);
-    for property in last(&properties) {
+    for property in properties::last(&properties) {
         reader.property(property);
     }
     reader.finish(&whole);
-}
-
-/// The property that counts of each key: the last, as in Java.
-fn last(properties: &[Property]) -> impl Iterator<Item = &Property> {
-    properties.iter().enumerate().filter_map(|(index, property)| {
-        let replaced = properties[index + 1..].iter().any(|later| later.key == property.key);
-        (!replaced).then_some(property)
-    })
 }
 
 struct Reader<'d> {

@@ -29,6 +29,7 @@ pub(crate) struct Draft {
     pub(crate) kafka: KafkaDraft,
     pub(crate) oauth: OauthDraft,
     pub(crate) bridge: BridgeDraft,
+    pub(crate) connect: ConnectDraft,
     pub(crate) connectors: Vec<ConnectorDraft>,
     /// Connectors of property files, whose hosts are checked once the listeners are known.
     pub(crate) remote_hosts: Vec<RemoteHost>,
@@ -247,6 +248,17 @@ pub(crate) struct OauthDraft {
 #[derive(Default)]
 pub(crate) struct BridgeDraft {
     pub(crate) local_hosts: Vec<String>,
+}
+
+#[derive(Default)]
+pub(crate) struct ConnectDraft {
+    pub(crate) rest_listen: Option<String>,
+    pub(crate) rest_token: Option<Secret>,
+    pub(crate) rest_user: Option<String>,
+    pub(crate) rest_password: Option<Secret>,
+    pub(crate) worker_properties: Option<PathBuf>,
+    /// What that file says to connectors.
+    pub(crate) properties: BTreeMap<String, String>,
 }
 
 #[derive(PartialEq)]

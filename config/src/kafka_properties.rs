@@ -21,9 +21,7 @@ const SECRET: &[&str] = &[
 /// Splits properties into those that may be shown and those that may not.
 ///
 /// Each refused one becomes a name with its reason.
-pub fn sort(
-    properties: BTreeMap<String, String>,
-) -> (ClientProperties, Vec<(String, String)>) {
+pub fn sort(properties: BTreeMap<String, String>) -> (ClientProperties, Vec<(String, String)>) {
     let mut sorted = ClientProperties::default();
     let mut refused = Vec::new();
     for (name, value) in properties {

@@ -19,6 +19,7 @@ mod resolve;
 mod resolved;
 mod secret;
 mod settings;
+mod worker_file;
 
 pub use error::{ConfigError, Notice, Origin};
 pub use kafka_properties::sort as sort_client_properties;
@@ -27,10 +28,11 @@ pub use nearest::did_you_mean;
 pub use properties::{Malformed, Property, parse as parse_properties};
 pub use reference::markdown;
 pub use resolved::{
-    Ack, Authentication, BindAddress, CertificateUsername, ClientProperties, Config, Connector,
-    ConnectorKind, Durability, Kafka, Limits, Listener, Log, LogDestination, LogFormat,
-    LogTimestamp, LogTypes, MAX_WORKERS, MqttUser, Oauth, OffsetReset, Persistence, QueueFull,
-    SinkConnector, SocketDomain, SourceConnector, Spool, SpoolFull, Tls, TlsVersion, Tombstones,
+    Ack, Authentication, BindAddress, CertificateUsername, ClientProperties, Config, Connect,
+    ConnectRest, Connector, ConnectorKind, Durability, Kafka, Limits, Listener, Log,
+    LogDestination, LogFormat, LogTimestamp, LogTypes, MAX_WORKERS, MqttUser, Oauth, OffsetReset,
+    Persistence, QueueFull, RestAccess, SinkConnector, SocketDomain, SourceConnector, Spool,
+    SpoolFull, Tls, TlsVersion, Tombstones,
 };
 pub use secret::Secret;
 pub use settings::parse_interval;

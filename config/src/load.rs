@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::draft::Draft;
 use crate::error::{ConfigError, Origin};
 use crate::resolved::Config;
-use crate::{connector_file, midge_toml, mosquitto, resolve};
+use crate::{connector_file, midge_toml, mosquitto, resolve, worker_file};
 
 /// What to read. Later ones lie over earlier ones: `mosquitto.conf`, `midge.toml` in the order
 /// given, the environment; `ports` and `verbose` come from the command line.
@@ -97,6 +97,11 @@ fn draft(sources: &Sources) -> Draft {
         }
     }
     midge_toml::parse(&mut draft, &documents, sources.environment.iter().cloned());
+    if let Some(file) = draft.connect.worker_properties.clone()
+        && let Some(bytes) = read(&mut draft, &file)
+    {
+        worker_file::parse(&mut draft, &file, &bytes);
+    }
     for file in &sources.connectors {
         if let Some(bytes) = read(&mut draft, file) {
             connector_file::parse(&mut draft, file, &bytes);

@@ -17,6 +17,7 @@ use crate::error::{ConfigError, Origin};
 use crate::nearest::did_you_mean;
 use crate::settings::bridge::{BRIDGE, CONNECTOR, KAFKA, OAUTH, SINK, SOURCE};
 use crate::settings::broker::{BROKER, LIMITS, LOG, LOG_DESTINATIONS, log_destination};
+use crate::settings::connect::CONNECT;
 use crate::settings::listener::{AUTHENTICATION, LISTENER};
 use crate::settings::persistence::PERSISTENCE;
 use crate::settings::{Setting, Take, by_key, kind_name, quoted};
@@ -34,6 +35,7 @@ const SECTIONS: &[&str] = &[
     "listeners",
     "kafka",
     "bridge",
+    "connect",
     "connectors",
 ];
 
@@ -97,6 +99,7 @@ fn sections(draft: &mut Draft, origins: &Origins, root: &Value) {
             }
             "authentication" => section.read(table, &[AUTHENTICATION], &mut draft.authentication),
             "bridge" => section.read(table, &[BRIDGE], &mut draft.bridge),
+            "connect" => section.read(table, &[CONNECT], &mut draft.connect),
             "kafka" => section.kafka(table, draft),
             "listeners" => {
                 for (name, value, table) in section.named(table) {

@@ -7,6 +7,7 @@
 mod tests;
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One property and the line its key stands on, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,16 @@ pub fn parse(bytes: &[u8]) -> (Vec<Property>, Vec<Malformed>) {
         }
     }
     (properties, malformed)
+}
+
+/// The property that counts of each key: the last, as in Java.
+pub(crate) fn last(properties: &[Property]) -> impl Iterator<Item = &Property> {
+    let mut counts = BTreeMap::new();
+    for (index, property) in properties.iter().enumerate() {
+        counts.insert(property.key.as_str(), index);
+    }
+    let counts: BTreeSet<usize> = counts.into_values().collect();
+    counts.into_iter().map(|index| &properties[index])
 }
 
 const BLANK: [char; 3] = [' ', '\t', '\u{c}'];

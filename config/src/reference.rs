@@ -10,6 +10,7 @@ use crate::mosquitto::directives::{DIRECTIVES, Directive, Scope, Support};
 use crate::settings::Setting;
 use crate::settings::bridge::{BRIDGE, CONNECTOR, KAFKA, OAUTH, SINK, SOURCE};
 use crate::settings::broker::{BROKER, LIMITS, LOG};
+use crate::settings::connect::CONNECT;
 use crate::settings::listener::{AUTHENTICATION, LISTENER};
 use crate::settings::persistence::PERSISTENCE;
 
@@ -25,6 +26,7 @@ pub fn markdown() -> String {
     settings(&mut page, "`[kafka]`", KAFKA);
     settings(&mut page, "`[kafka.oauth]`", OAUTH);
     settings(&mut page, "`[bridge]`", BRIDGE);
+    settings(&mut page, "`[connect]`", CONNECT);
     settings(&mut page, "`[connectors.NAME]`, both types", CONNECTOR);
     settings(&mut page, "`[connectors.NAME]`, `type = \"source\"`", SOURCE);
     settings(&mut page, "`[connectors.NAME]`, `type = \"sink\"`", SINK);

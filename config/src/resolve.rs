@@ -3,6 +3,7 @@
 //! Every mistake is found before any is returned.
 
 mod bridge;
+mod connect;
 mod listener;
 mod persistence;
 
@@ -21,6 +22,7 @@ pub(crate) fn resolve(
     let listeners = listener::resolve(&mut draft, ports);
     let kafka = bridge::kafka(&mut draft);
     let persistence = persistence::resolve(&mut draft);
+    let connect = connect::resolve(&mut draft);
     let connectors = bridge::connectors(&mut draft, persistence.is_some());
     bridge::remote_hosts(&mut draft, &listeners);
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -53,6 +55,7 @@ pub(crate) fn resolve(
         set_tcp_nodelay: draft.broker.set_tcp_nodelay,
         kafka,
         connectors,
+        connect,
         notices: draft.notices,
         files: draft.files,
     })

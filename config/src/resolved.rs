@@ -2,6 +2,7 @@
 //!
 //! The rest of the program reads only these types; it never sees a configuration file.
 
+mod connect;
 mod connector;
 mod kafka;
 mod limits;
@@ -12,6 +13,7 @@ mod persistence;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use connect::{Connect, ConnectRest, RestAccess};
 pub use connector::{
     Ack, Connector, ConnectorKind, MqttUser, OffsetReset, SinkConnector, SourceConnector, Spool,
     SpoolFull, Tombstones,
@@ -58,6 +60,8 @@ pub struct Config {
     pub kafka: Kafka,
     /// The bridge's connectors, names unique.
     pub connectors: Vec<Connector>,
+    /// Kafka Connect's place.
+    pub connect: Connect,
     /// Lines to log once: `not supported yet: …` and `ignored: …`.
     pub notices: Vec<Notice>,
     /// Every configuration file that was read, included ones too.

@@ -5,6 +5,7 @@
 
 pub(crate) mod bridge;
 pub(crate) mod broker;
+pub(crate) mod connect;
 pub(crate) mod listener;
 pub(crate) mod persistence;
 #[cfg(test)]

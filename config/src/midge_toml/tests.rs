@@ -7,8 +7,8 @@ use crate::error::ConfigError;
 use crate::resolve::resolve;
 use crate::resolved::{
     Ack, BindAddress, Config, ConnectorKind, Durability, LogDestination, LogFormat, LogTimestamp,
-    OffsetReset, Persistence, QueueFull, SinkConnector, SourceConnector, Spool, SpoolFull,
-    Tombstones,
+    OffsetReset, Persistence, QueueFull, RestAccess, SinkConnector, SourceConnector, Spool,
+    SpoolFull, Tombstones,
 };
 
 fn try_read(text: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<ConfigError>> {
@@ -292,7 +292,7 @@ fn mistakes_in_the_environment_name_the_variable() {
          environment MIDGE__LOG__FORMATT: log.formatt: unknown key, did you mean format?; \
          accepted: destinations, format, timestamp, timestamp_format, types\n\
          environment MIDGE__NOWHERE__KEY: nowhere: unknown section; accepted: broker, limits, \
-         persistence, log, authentication, listeners, kafka, bridge, connectors\n"
+         persistence, log, authentication, listeners, kafka, bridge, connect, connectors\n"
     );
 }
 
@@ -332,8 +332,8 @@ mqtt_password = "hunter2"
 type = "sink"
 mqtt_topic = "a/#"
 "#;
-    let expected = r#"midge.toml:1: port: unknown section; accepted: broker, limits, persistence, log, authentication, listeners, kafka, bridge, connectors
-midge.toml:2: limit: unknown section, did you mean limits?; accepted: broker, limits, persistence, log, authentication, listeners, kafka, bridge, connectors
+    let expected = r#"midge.toml:1: port: unknown section; accepted: broker, limits, persistence, log, authentication, listeners, kafka, bridge, connect, connectors
+midge.toml:2: limit: unknown section, did you mean limits?; accepted: broker, limits, persistence, log, authentication, listeners, kafka, bridge, connect, connectors
 midge.toml:5: broker.workers: found "four", expected a whole number from 0 to 64
 midge.toml:6: broker.sys_intervall: unknown key, did you mean sys_interval?; accepted: connection_messages, pid_file, set_tcp_nodelay, sys_interval, user, workers
 midge.toml:8: log.types: found "loud", expected a list of error, warning, notice, information, subscribe, unsubscribe, websockets, debug, none, all
@@ -565,4 +565,59 @@ proptest! {
         let text = format!("[{section}]\n{key} = {value}\n[{section}.x]\n{key} = {value}\n");
         let _ = try_read(&text, &[(&name, &value)]);
     }
+}
+
+#[test]
+fn the_rest_interface_is_on_loopback_or_asks_who_speaks() {
+    assert!(read("", &[]).connect.rest.is_none());
+    let rest = |text: &str, environment: &[(&str, &str)]| {
+        read(text, environment).connect.rest.expect("a listener")
+    };
+    let open = rest("[connect]\nrest_listen = \"localhost:8083\"\n", &[]);
+    assert_eq!(open.address.to_string(), "127.0.0.1:8083");
+    assert!(matches!(open.access, RestAccess::Open));
+    let wide = "[connect]\nrest_listen = \"0.0.0.0:8083\"\n";
+    assert_eq!(
+        errors(wide, &[]),
+        "midge.toml:2: connect.rest_listen: found 0.0.0.0:8083, which other machines reach, \
+         without rest_token or rest_user and rest_password, expected one of them, or a loopback \
+         address\n"
+    );
+    let token = rest(wide, &[("MIDGE__CONNECT__REST_TOKEN", "secret")]).access;
+    assert!(matches!(token, RestAccess::Token(token) if token.expose() == "secret"));
+    let pair = format!("{wide}rest_user = \"ana\"\nrest_password = \"x\"\n");
+    let basic = rest(&pair, &[]).access;
+    assert!(matches!(basic, RestAccess::Basic { user, .. } if user == "ana"));
+}
+
+#[test]
+fn half_a_login_of_the_rest_interface_is_a_mistake() {
+    let begin = "[connect]\nrest_listen = \"127.0.0.1:1\"\n";
+    for (text, expected) in [
+        (
+            "rest_user = \"ana\"\n",
+            "midge.toml:3: connect.rest_user: found without rest_password, expected both\n",
+        ),
+        (
+            "rest_password = \"x\"\n",
+            "midge.toml:3: connect.rest_password: found without rest_user, expected both\n",
+        ),
+        (
+            "rest_token = \"t\"\nrest_user = \"a\"\nrest_password = \"x\"\n",
+            "midge.toml:3: connect.rest_token: found beside rest_user or rest_password, expected \
+             one of the two\n",
+        ),
+        (
+            "rest_user = \"a:b\"\nrest_password = \"x\"\n",
+            "midge.toml:3: connect.rest_user: found a colon, expected a name without: it ends the \
+             name\n",
+        ),
+    ] {
+        assert_eq!(errors(&format!("{begin}{text}"), &[]), expected);
+    }
+    assert_eq!(
+        errors("[connect]\nrest_listen = \"kafka:8083\"\n", &[]),
+        "midge.toml:2: connect.rest_listen: found \"kafka:8083\", expected ADDRESS:PORT, such as \
+         127.0.0.1:8083\n"
+    );
 }

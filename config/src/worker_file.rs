@@ -1,0 +1,124 @@
+//! The property file of a Kafka Connect worker, into a draft.
+//!
+//! What it says about converters is kept for the connectors; where it listens and where Kafka is
+//! yields to what our own files say. What would protect the way to Kafka is never passed over.
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use crate::draft::Draft;
+use crate::error::Origin;
+use crate::properties::{self, Property};
+use crate::settings::quoted;
+
+/// What connectors take as their defaults.
+const DEFAULTS: &[&str] = &["key.converter", "value.converter", "header.converter"];
+
+/// Whether connectors take a property as a default.
+fn is_default(key: &str) -> bool {
+    DEFAULTS.iter().any(|name| {
+        key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
+
+/// Reads the file; after `midge.toml` and the environment.
+pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
+    draft.files.push(file.to_owned());
+    let (found, malformed) = properties::parse(bytes);
+    let origin = |line| Origin::Line { file: file.to_owned(), line };
+    for line in malformed {
+        draft.error(&origin(line.line), "", line.message);
+    }
+    let mut idle = Vec::new();
+    let mut rest = Rest::default();
+    for property in properties::last(&found) {
+        let (key, value) = (property.key.as_str(), property.value.trim());
+        match key {
+            "bootstrap.servers" => bootstrap(draft, value),
+            "listeners" => rest.listeners = Some(property),
+            "rest.host.name" => rest.host = Some(property),
+            "rest.port" => rest.port = Some(property),
+            _ if is_default(key) => {
+                draft.connect.properties.insert(key.to_owned(), value.to_owned());
+            }
+            _ if protects(key) => {
+                let message = "is not taken from a worker's file: set it in [kafka] instead";
+                draft.error(&origin(property.line), key, message);
+            }
+            _ => idle.push(key),
+        }
+    }
+    if !idle.is_empty() {
+        let message = format!("ignored: {}: there is no worker", idle.join(", "));
+        draft.notice(&Origin::File(file.to_owned()), message);
+    }
+    // Our own files go first.
+    if draft.connect.rest_listen.is_none()
+        && let Some((address, line)) = rest.address(draft, &origin)
+    {
+        draft.connect.rest_listen = Some(address);
+        draft.said.insert("connect.rest_listen".to_owned(), origin(line));
+    }
+}
+
+/// Without what this says the way to Kafka would be more open than its owner wants.
+fn protects(key: &str) -> bool {
+    let key = ["producer.", "consumer.", "admin."]
+        .iter()
+        .find_map(|prefix| key.strip_prefix(prefix))
+        .unwrap_or(key);
+    key == "security.protocol" || key.starts_with("sasl.") || key.starts_with("ssl.")
+}
+
+fn bootstrap(draft: &mut Draft, value: &str) {
+    let said = draft.kafka.plain.contains_key("bootstrap.servers")
+        || ["bootstrap.servers", "metadata.broker.list"]
+            .iter()
+            .any(|name| draft.kafka.properties.contains_key(*name));
+    if !said && !value.is_empty() {
+        draft.kafka.name("bootstrap.servers", value.to_owned());
+    }
+}
+
+/// Where the REST interface of a worker listens, in its newer and its older words.
+#[derive(Default)]
+struct Rest<'p> {
+    listeners: Option<&'p Property>,
+    host: Option<&'p Property>,
+    port: Option<&'p Property>,
+}
+
+impl Rest<'_> {
+    /// The address, and the line that says it.
+    fn address(
+        &self,
+        draft: &mut Draft,
+        origin: &impl Fn(usize) -> Origin,
+    ) -> Option<(String, usize)> {
+        if let Some(property) = self.listeners {
+            let value = property.value.trim();
+            let address = listener(value);
+            if address.is_none() {
+                let message = format!("found {}, expected http://HOST:PORT", quoted(value));
+                draft.error(&origin(property.line), "listeners", message);
+            }
+            return address.map(|address| (address, property.line));
+        }
+        let said = self.port.or(self.host)?;
+        let host = self.host.map_or("127.0.0.1", |host| host.value.trim());
+        let port = self.port.map_or("8083", |port| port.value.trim());
+        Some((format!("{host}:{port}"), said.line))
+    }
+}
+
+/// The address of `http://HOST:PORT`; without a host it is every address, as in Connect.
+fn listener(value: &str) -> Option<String> {
+    let (scheme, rest) = value.split_once("://")?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (host, port) = rest.rsplit_once(':')?;
+    let one = !value.contains(',') && scheme.eq_ignore_ascii_case("http");
+    let host = if host.is_empty() { "0.0.0.0" } else { host };
+    one.then(|| format!("{host}:{port}"))
+}
