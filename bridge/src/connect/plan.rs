@@ -245,10 +245,12 @@ pub struct Worker {
     /// Defaults of the worker's own properties: converters, `group.id` and the like.
     pub properties: Properties,
     /// Hosts and ports that are this broker: a host of `bridge.local_hosts` with any port, a
-    /// loopback address with the port of a listener.
+    /// loopback address with the port of a listener, a listener's own host with its port.
     pub local_hosts: Vec<String>,
     /// The ports of this broker's listeners.
     pub local_ports: Vec<u16>,
+    /// Hosts that listeners are bound to by name or address, each with its listener's port.
+    pub local_addresses: Vec<(String, u16)>,
     /// Whether there is a disk to spool to.
     pub persistent: bool,
     /// Milliseconds since the epoch, for dates with two digits of a year.

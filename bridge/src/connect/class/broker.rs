@@ -146,9 +146,13 @@ fn address(uri: &str) -> Option<Address> {
 fn is_here(given: &Given<'_>, host: &str, port: u16) -> bool {
     let worker = given.worker;
     let declared = worker.local_hosts.iter().any(|local| local.eq_ignore_ascii_case(host));
+    let bound = worker
+        .local_addresses
+        .iter()
+        .any(|(own, at)| own.eq_ignore_ascii_case(host) && *at == port);
     let loopback = host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    declared || (loopback && worker.local_ports.contains(&port))
+    declared || bound || (loopback && worker.local_ports.contains(&port))
 }
 
 fn user(given: &mut Given<'_>, names: &Names) -> Option<(String, Option<Secret>)> {

@@ -265,12 +265,16 @@ fn is_name(name: &str, value: &Value) -> Result<(), String> {
         Value::String(text) if text.is_empty() => {
             Err(format!("Invalid value  for configuration {name}: String may not be empty"))
         }
-        Value::String(text) => match midge_codec::Text::try_from(text.as_str()) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(format!("Invalid value for configuration {name}: {error}")),
-        },
+        Value::String(text) => check_name(name, text),
         _ => Ok(()),
     }
+}
+
+/// A connector's name stands in the trails of its messages, so it is text as MQTT has it.
+pub(super) fn check_name(option: &str, name: &str) -> Result<(), String> {
+    midge_codec::Text::try_from(name)
+        .map(drop)
+        .map_err(|error| format!("Invalid value for configuration {option}: {error}"))
 }
 
 fn is_not_exactly_once(name: &str, value: &Value) -> Result<(), String> {

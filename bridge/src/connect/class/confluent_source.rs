@@ -205,7 +205,12 @@ static OPTIONS: &[OptionDef] = &[
 ];
 
 fn tasks(given: &mut Given<'_>) -> Option<Vec<Task>> {
-    let options = SourceOptions { names: &NAMES, qos: "mqtt.qos", skip_unconvertible: false };
+    let options = SourceOptions {
+        names: &NAMES,
+        qos: "mqtt.qos",
+        skip_unconvertible: false,
+        one_task: false,
+    };
     let filters = given.list("mqtt.topics");
     let rule = bytes_rule(given, "mqtt.topics", &filters);
     let statements = rule.map(|rule| vec![Statement { rule, text: None }]);

@@ -46,6 +46,9 @@ static NAMES: Names = Names {
     tls: ["mqtt.ssl.ca_cert", "mqtt.ssl.cert", "mqtt.ssl.key"],
 };
 
+/// A line that says nothing is a mistake: a user who is none would be the operator.
+const NAMED: &[Accepted] = &[Accepted::NonEmptyString];
+
 static OPTIONS: &[OptionDef] = &[
     OptionDef::new(
         "kafka.topic",
@@ -53,8 +56,10 @@ static OPTIONS: &[OptionDef] = &[
         Text("mqtt"),
         High,
         "The Kafka topic, or a template of one.",
-    ),
-    OptionDef::new("mqtt.topic", Kind::String, Text("#"), High, "The topic filter."),
+    )
+    .accepting(NAMED),
+    OptionDef::new("mqtt.topic", Kind::String, Text("#"), High, "The topic filter.")
+        .accepting(NAMED),
     OptionDef::new(
         "mqtt.qos",
         Kind::Int,
@@ -80,16 +85,17 @@ static OPTIONS: &[OptionDef] = &[
         Medium,
         "The user name. Inside the broker the connector acts as this user: the password is checked \
          and the ACL applies.",
-    ),
+    )
+    .accepting(NAMED),
     OptionDef::new("mqtt.password", Kind::Password, Null, Medium, "That user's password."),
     OptionDef::new(
         "mqtt.client_id",
         Kind::String,
         Null,
         Medium,
-        "The client id; several tasks add their number. Without it one is made of the connector's \
-         name.",
-    ),
+        "The client id; without it one is made of the connector's name.",
+    )
+    .accepting(NAMED),
     OptionDef::new(
         "mqtt.clean_session",
         Kind::Boolean,
@@ -119,13 +125,17 @@ static OPTIONS: &[OptionDef] = &[
         Null,
         Low,
         "PEM file with the authorities that vouch for the broker; without it the system's.",
-    ),
-    OptionDef::new("mqtt.ssl.cert", Kind::String, Null, Low, "PEM file with our certificate."),
-    OptionDef::new("mqtt.ssl.key", Kind::String, Null, Low, "PEM file with its key."),
+    )
+    .accepting(NAMED),
+    OptionDef::new("mqtt.ssl.cert", Kind::String, Null, Low, "PEM file with our certificate.")
+        .accepting(NAMED),
+    OptionDef::new("mqtt.ssl.key", Kind::String, Null, Low, "PEM file with its key.")
+        .accepting(NAMED),
 ];
 
 fn tasks(given: &mut Given<'_>) -> Option<Vec<Task>> {
-    let options = SourceOptions { names: &NAMES, qos: "mqtt.qos", skip_unconvertible: false };
+    let options =
+        SourceOptions { names: &NAMES, qos: "mqtt.qos", skip_unconvertible: false, one_task: true };
     let filter = given.text("mqtt.topic").unwrap_or_default();
     let rule = bytes_rule(given, "mqtt.topic", &[filter]);
     let statements = rule.map(|rule| vec![Statement { rule, text: None }]);
@@ -141,6 +151,8 @@ pub(super) fn bytes_rule(
     let mut parsed = Vec::new();
     for filter in filters {
         match TopicFilter::try_from(filter.as_str()) {
+            // Told as such already.
+            Err(_) if filter.is_empty() => {}
             Ok(filter) => parsed.push(filter),
             Err(error) => given.wrong(option, filter, error),
         }

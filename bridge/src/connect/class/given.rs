@@ -6,7 +6,7 @@
 use midge_config::did_you_mean;
 use midge_rules::options::{self, ConfigError, Judged, OptionDef, Value};
 
-use super::{Class, Direction};
+use super::{Class, Direction, common};
 use crate::connect::definition::Properties;
 use crate::connect::plan::Worker;
 
@@ -65,6 +65,10 @@ impl<'a> Given<'a> {
                 );
                 given.judged.push(judged);
             }
+        }
+        // The name that counts is the caller's, whatever the properties say.
+        if let Err(message) = common::check_name("name", name) {
+            given.error("name", message);
         }
         given.tell_spelt_twice();
         given
@@ -203,7 +207,7 @@ impl<'a> Given<'a> {
         for name in self.properties.keys() {
             if name.starts_with("topic.creation.") && !known.contains(&name.as_str()) {
                 let why = match self.class.direction {
-                    Direction::Source => super::common::TOPICS_OF_KAFKA,
+                    Direction::Source => common::TOPICS_OF_KAFKA,
                     Direction::Sink => "a sink makes no topics",
                 };
                 self.notice(format!("ignored: {name}: {why}"));

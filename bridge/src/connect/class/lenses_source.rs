@@ -87,6 +87,7 @@ fn tasks(given: &mut Given<'_>) -> Option<Vec<Task>> {
     let options = SourceOptions {
         names: &lenses::NAMES,
         qos: "connect.mqtt.service.quality",
+        one_task: false,
         skip_unconvertible: !given.flag("connect.mqtt.converter.throw.on.error"),
     };
     let schemas = schemas(given);

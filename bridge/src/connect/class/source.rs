@@ -136,6 +136,8 @@ pub(super) struct SourceOptions {
     pub(super) qos: &'static str,
     /// A payload that its converter cannot read is logged and passed over.
     pub(super) skip_unconvertible: bool,
+    /// The class never has more than one.
+    pub(super) one_task: bool,
 }
 
 /// A rule and the properties that a task with it alone would show.
@@ -157,7 +159,11 @@ pub(super) fn tasks(
     let template = work(given, options);
     let statements = statements?;
     let broker = broker?;
-    let tasks_max = usize::try_from(given.number("tasks.max")).unwrap_or(1).max(1);
+    let mut tasks_max = usize::try_from(given.number("tasks.max")).unwrap_or(1).max(1);
+    if options.one_task && tasks_max > 1 {
+        given.notice(format!("tasks.max: 1 of {tasks_max}: this connector has one task"));
+        tasks_max = 1;
+    }
     let config = task_config(given);
     let task = |config: &Properties, broker: Broker, rules: Vec<SourceRulePlan>| Task {
         config: config.clone(),

@@ -3,11 +3,13 @@
 //! Invariant: a mistake that [`plan`](super::plan) tells is told here too, at the option it is about;
 //! one that is about no option of a table has a row of its own.
 
-use midge_rules::options::{self, ConfigError, Default, Importance, Kind, OptionDef, Value, Width};
+use midge_rules::options::{
+    self, ConfigError, Default, Importance, Judged, Kind, OptionDef, Value, Width,
+};
 use midge_rules::transform::{PredicateClass, TransformClass, predicate_class, transform_class};
 
 use super::given::Given;
-use super::{errors, find, named, overrides};
+use super::{errors, find, named, overrides, plugins};
 use crate::connect::definition::Properties;
 use crate::connect::engine::{ConfigKey, ConfigValue, InvalidConfig, Validation};
 use crate::connect::plan::Worker;
@@ -44,7 +46,8 @@ pub fn validate(properties: &Properties, worker: &Worker) -> Result<Validation, 
     let own = class.options.len() + class.own.len();
     let (of_connect, of_class) = judged.split_at(judged.len() - own);
     for judged in of_connect {
-        rows.push(key(judged.definition, ""), judged.definition.spellings(), &judged.value);
+        let value = effective(judged, worker);
+        rows.push(key(judged.definition, ""), judged.definition.spellings(), &value);
     }
     for (list, group) in [("transforms", "Transforms"), ("predicates", "Predicates")] {
         for alias in given.list(list) {
@@ -87,7 +90,7 @@ impl Rows {
         let value = ConfigValue {
             name: key.name.clone(),
             value: text(key.kind, value),
-            recommended_values: Vec::new(),
+            recommended_values: recommended(&key.name),
             errors,
             visible: true,
         };
@@ -177,6 +180,29 @@ fn key(option: &OptionDef, prefix: &str) -> ConfigKey {
 }
 
 const HIDDEN: &str = "[hidden]";
+
+/// The value that counts: of a converter that the connector does not name, the worker's.
+fn effective(judged: &Judged, worker: &Worker) -> Value {
+    let of_worker = matches!(judged.name.as_str(), "key.converter" | "value.converter")
+        || judged.name == "header.converter";
+    match (&judged.value, worker.properties.get(&judged.name)) {
+        (Value::Null, Some(class)) if of_worker => Value::String(class.trim().to_owned()),
+        (value, _) => value.clone(),
+    }
+}
+
+/// Classes that would be good for an option that names one.
+fn recommended(name: &str) -> Vec<String> {
+    let kind = match name {
+        "key.converter" | "value.converter" => "converter",
+        "header.converter" => "header_converter",
+        _ if name.starts_with("transforms.") && name.ends_with(".type") => "transformation",
+        _ if name.starts_with("predicates.") && name.ends_with(".type") => "predicate",
+        _ => return Vec::new(),
+    };
+    let all = plugins().into_iter().filter(|plugin| plugin.kind == kind);
+    all.map(|plugin| plugin.class.to_owned()).collect()
+}
 
 /// A value as Connect shows it.
 fn text(kind: &str, value: &Value) -> Option<String> {

@@ -221,3 +221,63 @@ fn classes_are_found_by_full_names_and_by_simple_ones_that_are_clear() {
     let nothing = plan("a", &file("a.password=p\nb=c\n"), &worker()).err().unwrap().to_string();
     assert_eq!(nothing, "Connector config {a.password=[hidden], b=c} contains no connector type");
 }
+
+#[test]
+fn any_value_of_any_option_is_a_plan_or_a_mistake() {
+    let long = "x".repeat(70_000);
+    let deep = "(".repeat(5_000);
+    let values = [
+        "",
+        " ",
+        ",",
+        ";",
+        "=",
+        "$",
+        "${",
+        "\0",
+        "-1",
+        "9223372036854775808",
+        "1e9",
+        "\u{fffd}ü",
+        "*",
+        "#/a",
+        "$share/",
+        "://",
+        "tcp://",
+        "tcp://[",
+        "a=",
+        "\\",
+        "^",
+        "`",
+        &long,
+        &deep,
+    ];
+    let worker = worker();
+    for class in CLASSES {
+        let tables = class.tables().flatten();
+        let more = [
+            "transforms.t.type",
+            "predicates.t.type",
+            "value.converter.schema.registry.url",
+            "producer.override.acks",
+            "consumer.override.sasl.jaas.config",
+            "midge.x",
+            "",
+        ];
+        for name in tables.map(|option| option.name).chain(more) {
+            for value in values {
+                let mut properties = base(class, "elsewhere:1883");
+                properties.insert(name.to_owned(), value.to_owned());
+                let shown = validate(&properties, &worker);
+                match read(value, &properties, &worker) {
+                    Ok(reading) => {
+                        assert_eq!(reading.plan.is_none(), !reading.errors.is_empty(), "{name}");
+                        assert!(shown.is_ok());
+                    }
+                    Err(InvalidConfig::Whole(_)) => assert_eq!(name, "connector.class"),
+                    Err(error) => panic!("{name}: {error}"),
+                }
+            }
+        }
+    }
+}

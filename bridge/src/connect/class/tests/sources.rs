@@ -266,3 +266,33 @@ fn a_keep_alive_that_can_only_be_seconds_is_read_as_seconds() {
     assert_eq!(remote.keep_alive, Duration::from_secs(60));
     assert!(plan.notices.iter().any(|notice| notice.contains("60 is read as seconds")));
 }
+
+#[test]
+fn a_listener_s_own_host_is_this_broker_with_its_port_alone() {
+    let mut worker = worker();
+    worker.local_addresses.push(("10.0.0.5".to_owned(), 2883));
+    let broker = |host: &str| {
+        let text = format!("name=a\nconnector.class={EVOKLY}\nmqtt.server_uris=tcp://{host}\n");
+        shown_broker(&source(&planned(&file(&text), &worker)).broker)
+    };
+    assert_eq!(broker("10.0.0.5:2883"), "here as None");
+    assert!(broker("10.0.0.5:1883").starts_with("[(false, \"10.0.0.5\", 1883)]"));
+    assert_eq!(broker("[::1]"), "here as None");
+    assert_eq!(broker("BROKER.test:9"), "here as None");
+    assert!(broker("localhost:2883").starts_with("[(false, \"localhost\", 2883)]"));
+}
+
+#[test]
+fn evoklys_source_has_one_task_and_no_empty_lines() {
+    let text = format!("name=a\nconnector.class={EVOKLY}\nmqtt.server_uris=tcp://x\n");
+    let plan = planned(&file(&format!("{text}tasks.max=4\n")), &worker());
+    assert_eq!(plan.tasks.len(), 1);
+    assert!(plan.notices.contains(&"tasks.max: 1 of 4: this connector has one task".to_owned()));
+    assert_eq!(
+        errors(&format!("{text}mqtt.user=\nmqtt.topic=\n")),
+        [
+            "Invalid value  for configuration mqtt.topic: String must be non-empty",
+            "Invalid value  for configuration mqtt.user: String must be non-empty",
+        ]
+    );
+}

@@ -98,3 +98,21 @@ fn every_class_is_listed_once_connectors_first() {
         assert!(seen.iter().any(|(class, _)| *class == name), "{name}");
     }
 }
+
+#[test]
+fn a_form_offers_classes_and_shows_the_worker_s_converters() {
+    let mut worker = worker();
+    worker.properties.insert("key.converter".to_owned(), converters::STRING.to_owned());
+    let text = format!("name=a\nconnector.class={EVOKLY}\ntransforms=t\npredicates=p\n");
+    let validation = validate(&file(&text), &worker).unwrap();
+    let (_, key) = row(&validation, "key.converter");
+    assert_eq!(key.value.as_deref(), Some(converters::STRING));
+    assert!(key.recommended_values.contains(&converters::JSON.to_owned()));
+    assert_eq!(row(&validation, "value.converter").1.value, None);
+    let offered = |name: &str| row(&validation, name).1.recommended_values.join(" ");
+    assert!(offered("header.converter").contains("SimpleHeaderConverter"));
+    assert!(offered("transforms.t.type").contains("transforms.Cast$Value"));
+    assert!(offered("predicates.p.type").contains("predicates.TopicNameMatches"));
+    let (_, mqtt) = row(&validation, "mqtt.topic");
+    assert_eq!(mqtt.recommended_values, Vec::<String>::new());
+}
