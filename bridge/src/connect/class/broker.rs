@@ -24,6 +24,8 @@ pub(super) struct Names {
     pub(super) unit: Unit,
     /// Authorities, certificate, key.
     pub(super) tls: [&'static str; 3],
+    /// Passwords of files, which those in PEM have not.
+    pub(super) store_passwords: &'static [&'static str],
 }
 
 /// What numbers of time count.
@@ -40,15 +42,17 @@ pub(super) const KEEP_ALIVE_MAX: i64 = 65_535;
 pub(super) fn broker(given: &mut Given<'_>, names: &Names) -> Option<Broker> {
     let addresses = addresses(given, names);
     let user = user(given, names);
+    let of_here = |(_, host, port): &&Address| is_here(given, host, *port);
+    let here = addresses.iter().flatten().filter(of_here).count();
+    if addresses.as_ref().is_some_and(|all| all.len() == here) {
+        given.is_here = true;
+        return Some(Broker::Here(user.map(|(name, password)| MqttUser { name, password })));
+    }
+    // What is about a connection is a mistake only where there is one.
     let tls = tls(given, names);
     let keep_alive = keep_alive(given, names);
     let client_id = client_id(given, names);
     let addresses = addresses?;
-    let here = addresses.iter().filter(|(_, host, port)| is_here(given, host, *port)).count();
-    if here == addresses.len() {
-        given.is_here = true;
-        return Some(Broker::Here(user.map(|(name, password)| MqttUser { name, password })));
-    }
     if here > 0 {
         let found = shown(&addresses);
         let why = "expected addresses of this broker alone, or of others alone";
@@ -176,7 +180,24 @@ fn tls(given: &mut Given<'_>, names: &Names) -> RemoteTls {
             given.wrong(present, &path, format_args!("found without {missing}, expected both"));
         }
     }
+    for (name, path) in names.tls.iter().zip([&ca, &certificate, &key]) {
+        if let Some(path) = path.as_ref().filter(|path| is_key_store(path)) {
+            let why = "expected a file in PEM, as `openssl pkcs12 -nodes` makes one of a key store";
+            given.wrong(name, path, why);
+        }
+    }
+    for name in names.store_passwords {
+        if given.text(name).is_some() {
+            given.wrong(name, "[hidden]", "files are in PEM, without a password");
+        }
+    }
     RemoteTls { ca, certificate, key }
+}
+
+/// Whether a file is one of Java's or of PKCS #12, by its name.
+fn is_key_store(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    [".jks", ".p12", ".pfx", ".keystore", ".truststore"].iter().any(|end| path.ends_with(end))
 }
 
 fn keep_alive(given: &mut Given<'_>, names: &Names) -> Duration {

@@ -32,6 +32,11 @@ pub(super) static NAMES: Names = Names {
     keep_alive: "mqtt.keepalive.interval.seconds",
     unit: Unit::Seconds,
     tls: ["mqtt.ssl.trust.store.path", "mqtt.ssl.cert.path", "mqtt.ssl.key.store.path"],
+    store_passwords: &[
+        "mqtt.ssl.trust.store.password",
+        "mqtt.ssl.key.store.password",
+        "mqtt.ssl.key.password",
+    ],
 };
 
 /// What does nothing inside the broker.
@@ -42,6 +47,9 @@ pub(super) const CONNECTION: &[&str] = &[
     "mqtt.ssl.trust.store.path",
     "mqtt.ssl.cert.path",
     "mqtt.ssl.key.store.path",
+    "mqtt.ssl.trust.store.password",
+    "mqtt.ssl.key.store.password",
+    "mqtt.ssl.key.password",
 ];
 
 /// Of both Confluent connectors.
@@ -100,8 +108,7 @@ pub(super) const TRUST_STORE: OptionDef = OptionDef::new(
     High,
     "PEM file with the authorities that vouch for the broker; without it the system's. A Java key \
      store is refused.",
-)
-.accepting(PEM);
+);
 
 pub(super) const CERTIFICATE: OptionDef = OptionDef::new(
     "mqtt.ssl.cert.path",
@@ -109,8 +116,7 @@ pub(super) const CERTIFICATE: OptionDef = OptionDef::new(
     Text(""),
     High,
     "PEM file with our certificate; a Java key store would have it beside the key.",
-)
-.accepting(PEM);
+);
 
 pub(super) const KEY_STORE: OptionDef = OptionDef::new(
     "mqtt.ssl.key.store.path",
@@ -118,8 +124,7 @@ pub(super) const KEY_STORE: OptionDef = OptionDef::new(
     Text(""),
     High,
     "PEM file with the key of our certificate. A Java key store is refused.",
-)
-.accepting(PEM);
+);
 
 /// Passwords of Java's key stores.
 pub(super) const STORE_PASSWORDS: [OptionDef; 3] = [
@@ -136,34 +141,7 @@ const fn store_password(name: &'static str) -> OptionDef {
         High,
         "Refused: files are in PEM, without a password.",
     )
-    .accepting(&[Accepted::Check {
-        check: |name, value| match value {
-            midge_rules::options::Value::String(text) if !text.is_empty() => Err(format!(
-                "Invalid value [hidden] for configuration {name}: files are in PEM, without a \
-                 password"
-            )),
-            _ => Ok(()),
-        },
-        says: "nothing",
-    }])
 }
-
-const PEM: &[Accepted] = &[Accepted::Check {
-    check: |name, value| match value {
-        midge_rules::options::Value::String(path)
-            if [".jks", ".p12", ".pfx", ".keystore", ".truststore"]
-                .iter()
-                .any(|end| path.to_ascii_lowercase().ends_with(end)) =>
-        {
-            Err(format!(
-                "Invalid value {path} for configuration {name}: expected a file in PEM, as \
-                 `openssl pkcs12 -nodes` makes one of a key store"
-            ))
-        }
-        _ => Ok(()),
-    },
-    says: "a file in PEM",
-}];
 
 static OPTIONS: &[OptionDef] = &[
     SERVER,

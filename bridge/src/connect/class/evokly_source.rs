@@ -44,6 +44,7 @@ static NAMES: Names = Names {
     keep_alive: "mqtt.keep_alive_interval",
     unit: Unit::Seconds,
     tls: ["mqtt.ssl.ca_cert", "mqtt.ssl.cert", "mqtt.ssl.key"],
+    store_passwords: &[],
 };
 
 /// A line that says nothing is a mistake: a user who is none would be the operator.

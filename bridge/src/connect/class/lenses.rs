@@ -23,6 +23,7 @@ pub(super) static NAMES: Names = Names {
     keep_alive: "connect.mqtt.keep.alive",
     unit: Unit::Milliseconds,
     tls: ["connect.mqtt.ssl.ca.cert", "connect.mqtt.ssl.cert", "connect.mqtt.ssl.key"],
+    store_passwords: &[],
 };
 
 /// What does nothing inside the broker.

@@ -83,13 +83,9 @@ static OPTIONS: &[OptionDef] = &[
     ),
 ];
 
+const THROW_ON_ERROR: &str = lenses::THROW_ON_ERROR.name;
+
 fn tasks(given: &mut Given<'_>) -> Option<Vec<Task>> {
-    let options = SourceOptions {
-        names: &lenses::NAMES,
-        qos: "connect.mqtt.service.quality",
-        one_task: false,
-        skip_unconvertible: !given.flag("connect.mqtt.converter.throw.on.error"),
-    };
     let schemas = schemas(given);
     let shared = converters::shared(given, converters::STRING);
     let statements = lenses::statements(given, KCQL, Kcql::sources);
@@ -103,8 +99,26 @@ fn tasks(given: &mut Given<'_>) -> Option<Vec<Task>> {
         }
         _ => None,
     };
+    let throw = given.flag(THROW_ON_ERROR);
+    let any_payload = rules.as_ref().is_some_and(|rules| rules.iter().all(takes_any_payload));
+    if any_payload && given.given(THROW_ON_ERROR).is_some() {
+        let why = "every statement takes any payload, as it is";
+        given.notice(format!("ignored: {THROW_ON_ERROR}: {why}"));
+    }
+    let options = SourceOptions {
+        names: &lenses::NAMES,
+        qos: "connect.mqtt.service.quality",
+        one_task: false,
+        skip_unconvertible: !throw && !any_payload,
+    };
     let option = given.spelt(KCQL);
     source::tasks(given, &options, Some(&option), rules)
+}
+
+/// Whether no payload can be one that the statement cannot read.
+fn takes_any_payload(statement: &Statement) -> bool {
+    let SourceParts { source, keys, projection, .. } = &statement.rule.parts;
+    source.class() == SourceClass::Bytes && keys.is_empty() && projection.is_everything()
 }
 
 fn rules(

@@ -179,6 +179,11 @@ fn unreadable_payloads_are_passed_over_unless_they_are_to_be_errors() {
     assert!(source(&planned(&file(&lenses(kcql, "")), &worker())).skip_unconvertible);
     let throw = lenses(kcql, "connect.mqtt.converter.throw.on.error=true\n");
     assert!(!source(&planned(&file(&throw), &worker())).skip_unconvertible);
+    // What any payload satisfies needs no looking into.
+    let plain = lenses("INSERT INTO b SELECT * FROM b", "");
+    assert!(!source(&planned(&file(&plain), &worker())).skip_unconvertible);
+    let keyed = lenses("INSERT INTO b SELECT * FROM b WITHKEY(id)", "");
+    assert!(source(&planned(&file(&keyed), &worker())).skip_unconvertible);
 }
 
 #[test]
@@ -254,7 +259,15 @@ fn a_connection_that_is_to_be_protected_is_never_open() {
     );
     let found = errors(&jks).join("\n");
     assert!(found.contains("/trust.JKS") && found.contains("expected a file in PEM"), "{found}");
+    assert!(found.contains("mqtt.ssl.trust.store.password: files are in PEM"), "{found}");
     assert!(!found.contains("hunter2"), "{found}");
+    // Inside the broker there is no connection to protect.
+    let plan = planned(&file(&jks.replace("ssl://a", "tcp://localhost")), &worker());
+    assert!(plan.notices.contains(
+        &"ignored: mqtt.ssl.trust.store.path, mqtt.ssl.trust.store.password: the connector runs \
+          inside the broker"
+            .to_owned()
+    ));
 }
 
 #[test]
