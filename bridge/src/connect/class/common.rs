@@ -53,7 +53,8 @@ pub(super) static COMMON: &[OptionDef] = &[
         Kind::Boolean,
         Text("true"),
         Low,
-        "(Deprecated) Whether to enforce that the tasks.max property is respected by the connector.",
+        "(Deprecated) Whether to enforce that the tasks.max property is respected by the \
+         connector.",
     )
     .shown(GROUP, 5, Width::Short, "Enforce tasks max"),
     OptionDef::new(

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use midge_codec::{QoS, Text, TopicFilter};
+use midge_codec::{QoS, Text as MqttText, TopicFilter};
 use midge_config::{Ack, Spool, SpoolFull, parse_interval};
 use midge_rules::SourceRule;
-use midge_rules::options::Default::{Null, Text as Given_};
+use midge_rules::options::Default::{Null, Text};
 use midge_rules::options::Importance::{Low, Medium};
 use midge_rules::options::{Accepted, Kind, OptionDef, Value};
 
@@ -30,14 +30,14 @@ pub(super) static OWN: &[OptionDef] = &[
     OptionDef::new(
         "midge.headers",
         Kind::Boolean,
-        Given_("false"),
+        Text("false"),
         Low,
         "Add headers: topic, client id, QoS, retain and MQTT 5 user properties.",
     ),
     OptionDef::new(
         "midge.buffer_bytes",
         Kind::Long,
-        Given_("67108864"),
+        Text("67108864"),
         Low,
         "Bytes of records that wait for Kafka before publishers are held back.",
     )
@@ -45,7 +45,7 @@ pub(super) static OWN: &[OptionDef] = &[
     OptionDef::new(
         "midge.buffer_messages",
         Kind::Long,
-        Given_("100000"),
+        Text("100000"),
         Low,
         "Records that wait for Kafka before publishers are held back.",
     )
@@ -53,7 +53,7 @@ pub(super) static OWN: &[OptionDef] = &[
     OptionDef::new(
         "midge.producer_byte_rate",
         Kind::Long,
-        Given_("0"),
+        Text("0"),
         Low,
         "Bytes of records a second that are given to Kafka; 0 is no limit.",
     )
@@ -61,7 +61,7 @@ pub(super) static OWN: &[OptionDef] = &[
     OptionDef::new(
         "midge.spool_max_bytes",
         Kind::Long,
-        Given_("1073741824"),
+        Text("1073741824"),
         Medium,
         "Bytes of messages that wait on disk for Kafka.",
     )
@@ -78,7 +78,7 @@ pub(super) static OWN: &[OptionDef] = &[
     OptionDef::new(
         "midge.spool_full",
         Kind::String,
-        Given_("push_back"),
+        Text("push_back"),
         Low,
         "What happens at `midge.spool_max_bytes`: `push_back` holds publishers back until there is \
          room, `drop_oldest` drops what has waited longest, `drop_newest` drops what comes. Drops \
@@ -88,7 +88,7 @@ pub(super) static OWN: &[OptionDef] = &[
     OptionDef::new(
         "midge.spool_after",
         Kind::String,
-        Given_("1s"),
+        Text("1s"),
         Low,
         "How long Kafka may leave a record unacknowledged before all that it has not acknowledged \
          go to the disk.",
@@ -107,12 +107,14 @@ const INTERVAL: Accepted = Accepted::Check {
     says: "a number followed by ms, s, min, h or d",
 };
 
+const ACKS: [&str; 3] = ["spool", "kafka", "none"];
+
 fn is_ack(name: &str, value: &Value) -> Result<(), String> {
     match value {
-        Value::String(text) if !["spool", "kafka", "none"].contains(&text.as_str()) => {
-            Err(format!(
-                "Invalid value {text} for configuration {name}: String must be one of: spool, kafka, none"
-            ))
+        Value::String(text) if !ACKS.contains(&text.as_str()) => {
+            let acks = ACKS.join(", ");
+            let why = format!("String must be one of: {acks}");
+            Err(format!("Invalid value {text} for configuration {name}: {why}"))
         }
         _ => Ok(()),
     }
@@ -324,7 +326,7 @@ fn ack(given: &mut Given<'_>, options: &SourceOptions) -> Ack {
 /// The rule of a Kafka topic; a mistake is told at `option`.
 pub(super) fn rule(given: &mut Given<'_>, option: &str, kafka_topic: &str) -> Option<SourceRule> {
     // A name that is none is told where the name is judged.
-    let name = Text::try_from(given.name).ok()?;
+    let name = MqttText::try_from(given.name).ok()?;
     match SourceRule::new(name, kafka_topic, "${topic}", given.flag("midge.headers")) {
         Ok(rule) => Some(rule),
         Err(error) => {

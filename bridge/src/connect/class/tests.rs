@@ -10,7 +10,9 @@ use std::fmt::Write;
 use midge_config::{ClientProperties, MqttUser, Secret};
 
 use super::*;
-use crate::connect::plan::{Broker, InfluxSinkWork, MqttSinkWork, SourceWork, Work};
+use crate::connect::plan::{
+    Broker, InfluxDatabase, InfluxSinkWork, MqttSinkWork, RemoteBroker, SourceWork, Work,
+};
 
 const EVOKLY: &str = "com.evokly.kafka.connect.mqtt.MqttSourceConnector";
 const LENSES_SOURCE: &str =
@@ -165,5 +167,3 @@ fn shown_plan(plan: &Plan) -> String {
     }
     text
 }
-
-use crate::connect::plan::{InfluxDatabase, RemoteBroker};

@@ -1,7 +1,9 @@
 //! What is found in the properties of a connector, option by option, as a form shows it.
 //!
-//! Invariant: a mistake that [`plan`](super::plan) tells is told here too, at the option it is about;
-//! one that is about no option of a table has a row of its own.
+//! Invariant: a mistake that [`plan`](super::plan) tells is told here too, at the option that it is
+//! about; one that is about no option of a table has a row of its own.
+
+use std::collections::BTreeSet;
 
 use midge_rules::options::{
     self, ConfigError, Default, Importance, Judged, Kind, OptionDef, Value, Width,
@@ -50,7 +52,10 @@ pub fn validate(properties: &Properties, worker: &Worker) -> Result<Validation, 
         rows.push(key(judged.definition, ""), judged.definition.spellings(), &value);
     }
     for (list, group) in [("transforms", "Transforms"), ("predicates", "Predicates")] {
-        for alias in given.list(list) {
+        // One that stands there twice is a mistake of the list, and has its rows once.
+        let mut seen = BTreeSet::new();
+        let aliases = given.list(list);
+        for alias in aliases.into_iter().filter(|alias| seen.insert(alias.clone())) {
             rows.alias(properties, list, &format!("{group}: {alias}"), &alias);
         }
     }

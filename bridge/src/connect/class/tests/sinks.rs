@@ -20,8 +20,8 @@ fn topics_and_statements_have_to_be_about_the_same() {
     assert_eq!(
         errors(&lenses("topics=a,c", kcql, "")),
         [
-            "Mandatory `topics` configuration contains topics not set in connect.mqtt.kcql: Set(c), \
-             kcql contains Set(a, b)",
+            "Mandatory `topics` configuration contains topics not set in connect.mqtt.kcql: \
+             Set(c), kcql contains Set(a, b)",
             "connect.mqtt.kcql configuration contains topics not set in mandatory `topic` \
              configuration: Set(b), kcql contains Set(a, b)",
         ]
@@ -64,10 +64,8 @@ fn a_dead_letter_never_comes_back_as_a_record() {
     let statement = "INSERT INTO x SELECT * FROM dead";
     assert_eq!(
         errors(&lenses("topics=dead", statement, dlq)),
-        [
-            "The DLQ topic 'dead' may not be included in the list of topics ('topics=dead') consumed \
-          by the connector"
-        ]
+        ["The DLQ topic 'dead' may not be included in the list of topics ('topics=dead') \
+          consumed by the connector"]
     );
     let found = errors(&lenses("topics.regex=d.*", statement, dlq)).join("\n");
     assert!(found.contains("may not be matched by the regex for the topics"), "{found}");
@@ -125,8 +123,8 @@ fn overrides_of_the_consumer_reach_librdkafka_under_its_names() {
          consumer.override.isolation.level=read_uncommitted\n\
          consumer.override.partition.assignment.strategy=\
          org.apache.kafka.clients.consumer.CooperativeStickyAssignor\n\
-         consumer.override.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule \
-         required username=\"u\" password=\"p\";\nconsumer.override.value.deserializer=X\n\
+         consumer.override.sasl.jaas.config=org.apache.kafka.common.security.plain.\
+         PlainLoginModule required username=\"u\" password=\"p\";\nconsumer.override.value.deserializer=X\n\
          producer.override.acks=all\n",
     );
     let plan = planned(&file(&text), &worker());

@@ -132,7 +132,8 @@ fn without_its_schema_an_avro_converter_is_refused() {
 #[test]
 fn acknowledgements_and_spools_are_as_in_midge_toml() {
     let text = format!("name=a\nconnector.class={EVOKLY}\n");
-    let own = "midge.spool_max_bytes=1048576\nmidge.spool_max_age=2d\nmidge.spool_full=drop_newest\n\
+    let own = "midge.spool_max_bytes=1048576\nmidge.spool_max_age=2d\n\
+               midge.spool_full=drop_newest\n\
                midge.spool_after=3s\nmidge.producer_byte_rate=9\nmidge.buffer_bytes=65536\n\
                midge.buffer_messages=7\n";
     let mut disk = worker();
@@ -156,7 +157,8 @@ fn acknowledgements_and_spools_are_as_in_midge_toml() {
     assert_eq!(ack("mqtt.qos=0\nmidge.ack=spool\n", &disk), Ack::Spool);
     assert_eq!(ack("midge.ack=kafka\n", &disk), Ack::Kafka);
     let confluent = format!(
-        "name=a\nconnector.class={CONFLUENT_SOURCE}\nmqtt.server.uri=tcp://localhost\nmqtt.topics=a/#,b\n"
+        "name=a\nconnector.class={CONFLUENT_SOURCE}\nmqtt.server.uri=tcp://localhost\n\
+         mqtt.topics=a/#,b\n"
     );
     let plan = planned(&file(&confluent), &disk);
     assert_eq!((source(&plan).ack, source(&plan).qos), (Ack::Spool, QoS::AtMostOnce));
@@ -248,10 +250,8 @@ fn a_connection_that_is_to_be_protected_is_never_open() {
     );
     assert_eq!(
         errors(&text),
-        [
-            "Invalid value ssl://a:8883,tcp://b:1883 for configuration mqtt.server_uris: found files \
-          for TLS beside it, expected ssl://HOST:PORT"
-        ]
+        ["Invalid value ssl://a:8883,tcp://b:1883 for configuration mqtt.server_uris: found \
+          files for TLS beside it, expected ssl://HOST:PORT"]
     );
     let jks = format!(
         "name=a\nconnector.class={CONFLUENT_SOURCE}\nmqtt.server.uri=ssl://a\nmqtt.topics=a\n\
