@@ -2,7 +2,7 @@
 
 mod start;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use midge_config::{ClientProperties, Connector, ConnectorKind, Kafka, Oauth};
 use midge_core::{Offer, ShardId, Tap, Ticket};
 use midge_store::Store;
 
+use crate::connect::is_rule_of;
 use crate::health::{ConnectorStatus, Health};
 use crate::host::Host;
 use crate::kafka::{Consumer, Producer};
@@ -76,12 +77,13 @@ impl Bridge {
         host: Arc<dyn Host>,
         storage: Option<Storage>,
     ) -> Result<Bridge, Vec<BridgeError>> {
-        let Settings { kafka, connectors, observer } = settings;
+        let Settings { kafka, connectors, also_kept, observer } = settings;
         let rules = rules(&kafka, &connectors)?;
         let storage = storage.map(|Storage { store, kept }| {
             let sinks = connectors.iter().filter(|one| matches!(one.kind, ConnectorKind::Sink(_)));
-            let sinks = sinks.map(|sink| sink.name.as_bytes()).collect();
-            let orphans = marks::orphans(&kept, &sinks);
+            let sinks: BTreeSet<&[u8]> = sinks.map(|sink| sink.name.as_bytes()).collect();
+            let comes_later = |rule: &[u8]| also_kept.iter().any(|name| is_rule_of(rule, name));
+            let orphans = marks::orphans(&kept, |rule| sinks.contains(rule) || comes_later(rule));
             if !orphans.is_empty() {
                 let submitter = store.submitter(Box::new(|_| {}));
                 submitter.submit(vec![transaction(orphans)]);
@@ -99,7 +101,7 @@ impl Bridge {
         // From here on a failure stops what has been started: dropping a bridge does that.
         bridge.start_crew(&mut bridge.changes(), rules)?;
         if let Some(kept) = &bridge.changes().storage {
-            kept.queues.warn_of_orphans();
+            kept.queues.warn_of_orphans(|rule| also_kept.iter().any(|name| is_rule_of(rule, name)));
         }
         Ok(bridge)
     }

@@ -21,5 +21,6 @@ pub use engine::{
 };
 pub use herder::{Description, Herder, HerderError};
 pub use rest::{About, Access, BODY_MAX, Rest, RestSettings, Server, SetLevel, UNDER_WAY_MAX};
-pub use runner::{Authenticate, Runner};
+pub(crate) use runner::is_rule_of;
+pub use runner::{Authenticate, Runner, with_files};
 pub use status::{Condition, ConnectorCondition, RunState};

@@ -20,6 +20,9 @@ pub struct Settings {
     pub kafka: Kafka,
     /// The connectors, names unique. A tap's number is a connector's place in this list.
     pub connectors: Vec<Connector>,
+    /// Connectors that are started later, by [`connect`](crate::connect): what is kept for them
+    /// stays.
+    pub also_kept: Vec<String>,
     /// Sees each record pass; `None` costs nothing.
     pub observer: Option<Observer>,
 }
@@ -29,6 +32,7 @@ impl From<&Config> for Settings {
         Settings {
             kafka: config.kafka.clone(),
             connectors: config.connectors.clone(),
+            also_kept: Vec::new(),
             observer: None,
         }
     }

@@ -127,8 +127,8 @@ impl Queues {
     }
 
     /// Says what is left: spools whose connectors are not configured any more.
-    pub(crate) fn warn_of_orphans(&self) {
-        for (connector, (id, _)) in &self.known {
+    pub(crate) fn warn_of_orphans(&self, comes_later: impl Fn(&[u8]) -> bool) {
+        for (connector, (id, _)) in self.known.iter().filter(|(name, _)| !comes_later(name)) {
             let Some(summary) = self.found.get(id).filter(|summary| summary.entries > 0) else {
                 continue;
             };

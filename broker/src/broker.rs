@@ -13,6 +13,7 @@ use std::io;
 use midge_bridge::{Bridge, BridgeError};
 use midge_config::{Config, NamedFiles};
 
+use crate::connect;
 use crate::connectors;
 use crate::import::first_start;
 use crate::listener::Listening;
@@ -106,7 +107,8 @@ impl Broker {
 /// The files of a configuration, if nothing is wrong with them.
 fn read(config: &Config) -> Result<Policy, StartError> {
     let policy = Policy::load(config).map_err(StartError::Files)?;
-    let errors = connectors::check_users(config, &policy);
+    let mut errors = connectors::check_users(config, &policy);
+    errors.extend(connect::check(config));
     if errors.is_empty() { Ok(policy) } else { Err(StartError::Files(errors)) }
 }
 

@@ -20,7 +20,8 @@ pub(crate) fn check_users(config: &Config, policy: &Policy) -> Vec<String> {
     errors
 }
 
-fn check_user(user: &MqttUser, policy: &Policy) -> Result<(), &'static str> {
+/// Why a user may not log in, if so.
+pub(crate) fn check_user(user: &MqttUser, policy: &Policy) -> Result<(), &'static str> {
     let Some(listener) = rules(policy) else { return Ok(()) };
     let Some(passwords) = &listener.passwords else {
         let allowed = listener.authentication.allow_anonymous;

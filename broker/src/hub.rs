@@ -15,7 +15,9 @@ use midge_store::Store;
 use tokio::sync::{oneshot, watch};
 
 use crate::auth::Authenticator;
+use crate::connect::Connect;
 use crate::listener::admission::Admission;
+use crate::policy::Policy;
 use crate::worker::inbox::{Inbox, Letter};
 use crate::worker::report::Report;
 
@@ -34,7 +36,11 @@ pub(crate) struct Hub {
     /// Why the store does not keep anything any more.
     failed: watch::Sender<Option<String>>,
     /// `None` before it has been started, after it has been stopped, and without connectors.
-    bridge: RwLock<Option<Bridge>>,
+    bridge: RwLock<Option<Arc<Bridge>>>,
+    /// Connectors by class; `None` as above.
+    connect: Mutex<Option<Connect>>,
+    /// What is in force; `None` before the start.
+    policy: RwLock<Option<Arc<Policy>>>,
     /// Publishes whose outcome somebody waits for.
     waiting: Mutex<HashMap<u64, oneshot::Sender<ReasonCode>>>,
     next_ticket: AtomicU64,
@@ -55,20 +61,43 @@ impl Hub {
             store,
             failed: watch::Sender::new(None),
             bridge: RwLock::default(),
+            connect: Mutex::default(),
+            policy: RwLock::default(),
             waiting: Mutex::default(),
             next_ticket: AtomicU64::new(0),
         }
     }
 
     /// Connects the bridge, or takes it away.
-    pub(crate) fn replace_bridge(&self, bridge: Option<Bridge>) -> Option<Bridge> {
+    pub(crate) fn replace_bridge(&self, bridge: Option<Arc<Bridge>>) -> Option<Arc<Bridge>> {
         let mut slot = self.bridge.write().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *slot, bridge)
     }
 
     /// Asks the bridge something.
     pub(crate) fn with_bridge<T>(&self, ask: impl FnOnce(&Bridge) -> T) -> Option<T> {
-        self.bridge.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(ask)
+        self.bridge.read().unwrap_or_else(PoisonError::into_inner).as_deref().map(ask)
+    }
+
+    /// The bridge, once it has been connected.
+    pub(crate) fn bridge(&self) -> Option<Arc<Bridge>> {
+        self.bridge.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has connectors by class, or takes them away.
+    pub(crate) fn replace_connect(&self, connect: Option<Connect>) -> Option<Connect> {
+        let mut slot = self.connect.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *slot, connect)
+    }
+
+    /// The policy in force.
+    pub(crate) fn policy(&self) -> Option<Arc<Policy>> {
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts a policy in force for those who are no workers.
+    pub(crate) fn set_policy(&self, policy: &Arc<Policy>) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(policy));
     }
 
     /// Gives the bridge what a turn of a shard has for it.

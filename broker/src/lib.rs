@@ -11,6 +11,7 @@ mod auth;
 mod broker;
 #[doc(hidden)]
 pub mod cli;
+mod connect;
 mod connectors;
 mod episode;
 mod generation;

@@ -114,6 +114,7 @@ impl Reloader {
         }
         self.generation += 1;
         let policy = Arc::new(policy);
+        self.hub.set_policy(&policy);
         let generation = Arc::new(generation::make(self.generation, config, &policy));
         let mut confirmed = Vec::new();
         for (inbox, opened) in self.hub.inboxes.iter().zip(copies) {
@@ -149,6 +150,9 @@ impl Reloader {
             config.connectors.clone_from(&old.connectors);
             config.kafka = old.kafka.clone();
         }
+        keep("connect", &old.connect, &mut config.connect);
+        keep("--connector", &old.connector_files, &mut config.connector_files);
+        keep("bridge.local_hosts", &old.local_hosts, &mut config.local_hosts);
         keep("workers", &old.workers, &mut config.workers);
         keep("user", &old.user, &mut config.user);
         keep("pid_file", &old.pid_file, &mut config.pid_file);

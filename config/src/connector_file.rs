@@ -12,7 +12,7 @@ use crate::draft::{ConnectorDraft, Draft, RemoteHost};
 use crate::error::Origin;
 use crate::nearest::did_you_mean;
 use crate::properties::{self, Property};
-use crate::resolved::Ack;
+use crate::resolved::{Ack, ConnectorFile};
 use crate::secret::Secret;
 use crate::settings::bridge::SOURCE;
 use crate::settings::{by_key, quoted};
@@ -107,6 +107,11 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
     for line in malformed {
         draft.error(&Origin::Line { file: file.to_owned(), line: line.line }, "", line.message);
     }
+    if properties::last(&properties)
+        .any(|one| one.key == "connector.class" && !CLASSES.contains(&one.value.trim()))
+    {
+        return by_class(draft, file, &properties);
+    }
     let mut reader = Reader {
         file,
         connector: ConnectorDraft {
@@ -120,11 +125,38 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
         without_effect: Vec::new(),
         draft,
     };
-    reader.last_ones(&properties);
+    replaced(reader.draft, file, &properties);
     for property in properties::last(&properties) {
         reader.property(property);
     }
     reader.finish(&whole);
+}
+
+/// Takes a file as it is: the class that it names knows what it means.
+fn by_class(draft: &mut Draft, file: &Path, properties: &[Property]) {
+    replaced(draft, file, properties);
+    let counts = || properties::last(properties);
+    let found = ConnectorFile {
+        name: counts().find(|one| one.key == "name").map_or("", |one| one.value.trim()).to_owned(),
+        file: file.to_owned(),
+        properties: counts().map(|one| (one.key.clone(), one.value.clone())).collect(),
+        lines: counts().map(|one| (one.key.clone(), one.line)).collect(),
+    };
+    if found.name.is_empty() {
+        return draft.error(&found.origin("name"), "name", "is missing");
+    }
+    draft.connector_files.push(found);
+}
+
+/// Says which properties were said twice.
+fn replaced(draft: &mut Draft, file: &Path, properties: &[Property]) {
+    for (index, property) in properties.iter().enumerate() {
+        if let Some(later) = properties[index + 1..].iter().find(|p| p.key == property.key) {
+            let origin = Origin::Line { file: file.to_owned(), line: property.line };
+            let message = format!("{} is replaced by the one on line {}", property.key, later.line);
+            draft.notice(&origin, message);
+        }
+    }
 }
 
 struct Reader<'d> {
@@ -142,18 +174,6 @@ impl Reader<'_> {
         Origin::Line { file: self.file.to_owned(), line }
     }
 
-    /// Says which properties were said twice.
-    fn last_ones(&mut self, properties: &[Property]) {
-        for (index, property) in properties.iter().enumerate() {
-            if let Some(later) = properties[index + 1..].iter().find(|p| p.key == property.key) {
-                let origin = self.origin(property.line);
-                let message =
-                    format!("{} is replaced by the one on line {}", property.key, later.line);
-                self.draft.notice(&origin, message);
-            }
-        }
-    }
-
     fn property(&mut self, property: &Property) {
         let origin = self.origin(property.line);
         let value = property.value.trim();
@@ -166,12 +186,8 @@ impl Reader<'_> {
         }
         match property.key.as_str() {
             "name" => self.connector.name = value.to_owned(),
-            "connector.class" if CLASSES.contains(&value) => {}
-            "connector.class" => {
-                let message =
-                    format!("found {}, expected one of {}", quoted(value), CLASSES.join(", "));
-                self.draft.error(&origin, "connector.class", message);
-            }
+            // Another class has been taken apart before.
+            "connector.class" => {}
             "tasks.max" if value == "1" => {}
             "tasks.max" => self.without_effect.push("tasks.max"),
             key @ ("key.converter" | "value.converter") if !PLAIN_CONVERTERS.contains(&value) => {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::error::{ConfigError, Notice, Origin};
 use crate::resolved::{
-    Ack, BindAddress, Durability, Limits, LogDestination, LogFormat, LogTypes, OffsetReset,
-    Persistence, SocketDomain, Spool, TlsVersion, Tombstones,
+    Ack, BindAddress, ConnectorFile, Durability, Limits, LogDestination, LogFormat, LogTypes,
+    OffsetReset, Persistence, SocketDomain, Spool, TlsVersion, Tombstones,
 };
 use crate::secret::Secret;
 
@@ -31,6 +31,8 @@ pub(crate) struct Draft {
     pub(crate) bridge: BridgeDraft,
     pub(crate) connect: ConnectDraft,
     pub(crate) connectors: Vec<ConnectorDraft>,
+    /// Property files of connectors of other classes.
+    pub(crate) connector_files: Vec<ConnectorFile>,
     /// Connectors of property files, whose hosts are checked once the listeners are known.
     pub(crate) remote_hosts: Vec<RemoteHost>,
     /// Where a setting of the shared sections was last said, by `section.key`.

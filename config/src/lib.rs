@@ -29,7 +29,7 @@ pub use properties::{Malformed, Property, parse as parse_properties};
 pub use reference::markdown;
 pub use resolved::{
     Ack, Authentication, BindAddress, CertificateUsername, ClientProperties, Config, Connect,
-    ConnectRest, Connector, ConnectorKind, Durability, Kafka, Limits, Listener, Log,
+    ConnectRest, Connector, ConnectorFile, ConnectorKind, Durability, Kafka, Limits, Listener, Log,
     LogDestination, LogFormat, LogTimestamp, LogTypes, MAX_WORKERS, MqttUser, Oauth, OffsetReset,
     Persistence, QueueFull, RestAccess, SinkConnector, SocketDomain, SourceConnector, Spool,
     SpoolFull, Tls, TlsVersion, Tombstones,

@@ -24,6 +24,7 @@ pub(crate) fn resolve(
     let persistence = persistence::resolve(&mut draft);
     let connect = connect::resolve(&mut draft);
     let connectors = bridge::connectors(&mut draft, persistence.is_some());
+    let connector_files = connect::files(&mut draft, &connectors);
     bridge::remote_hosts(&mut draft, &listeners);
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut limits = draft.limits.clone();
@@ -55,6 +56,8 @@ pub(crate) fn resolve(
         set_tcp_nodelay: draft.broker.set_tcp_nodelay,
         kafka,
         connectors,
+        connector_files,
+        local_hosts: draft.bridge.local_hosts,
         connect,
         notices: draft.notices,
         files: draft.files,

@@ -13,7 +13,7 @@ mod persistence;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use connect::{Connect, ConnectRest, RestAccess};
+pub use connect::{Connect, ConnectRest, ConnectorFile, RestAccess};
 pub use connector::{
     Ack, Connector, ConnectorKind, MqttUser, OffsetReset, SinkConnector, SourceConnector, Spool,
     SpoolFull, Tombstones,
@@ -60,6 +60,10 @@ pub struct Config {
     pub kafka: Kafka,
     /// The bridge's connectors, names unique.
     pub connectors: Vec<Connector>,
+    /// Connectors of other classes than the bridge's own, by their property files.
+    pub connector_files: Vec<ConnectorFile>,
+    /// Host names that mean this broker.
+    pub local_hosts: Vec<String>,
     /// Kafka Connect's place.
     pub connect: Connect,
     /// Lines to log once: `not supported yet: …` and `ignored: …`.

@@ -26,6 +26,7 @@ fn is_default(key: &str) -> bool {
 /// Reads the file; after `midge.toml` and the environment.
 pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
     draft.files.push(file.to_owned());
+    draft.connect.worker_properties.get_or_insert_with(|| file.to_owned());
     let (found, malformed) = properties::parse(bytes);
     let origin = |line| Origin::Line { file: file.to_owned(), line };
     for line in malformed {

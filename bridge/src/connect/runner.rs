@@ -1,9 +1,11 @@
 //! Connectors by class, run by the bridge: what the herder asks of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use midge_config::{Ack, ClientProperties, MqttUser, OffsetReset, Origin};
@@ -199,7 +201,7 @@ impl Engine for Runner {
     }
 
     fn plan(&self, name: &str, config: &Properties) -> Result<ConnectorPlan, InvalidConfig> {
-        let plan = class::plan(name, config, &self.worker)?;
+        let plan = class::plan(name, config, &with_files(&self.worker, config))?;
         let tasks = plan.tasks.iter().map(|task| TaskPlan { config: task.config.clone() });
         Ok(ConnectorPlan { tasks: tasks.collect() })
     }
@@ -212,13 +214,20 @@ impl Engine for Runner {
         paused: bool,
         failed: Failed,
     ) -> Result<TaskHandle, String> {
-        let plan = class::plan(name, config, &self.worker).map_err(|error| error.to_string())?;
+        let plan = class::plan(name, config, &with_files(&self.worker, config))
+            .map_err(|error| error.to_string())?;
         for notice in plan.notices.iter().filter(|_| number == 0) {
             warn!(connector = name, "{notice}");
         }
         let rules = self.rules(&plan, number, failed)?;
         let topics = topics(&plan, number);
         let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
+        // Names of several tasks and of the configuration's own connectors may meet.
+        let running = self.bridge.status();
+        if let Some(taken) = running.iter().find(|one| names.iter().any(|name| *name == *one.name))
+        {
+            return Err(format!("another connector has the name {:?} already", taken.name));
+        }
         let crew = self.bridge.add_rules(rules).map_err(|errors| {
             let errors: Vec<String> = errors.into_iter().map(|error| error.message).collect();
             errors.join("\n")
@@ -259,7 +268,8 @@ impl Engine for Runner {
     }
 
     fn offsets(&self, name: &str, config: &Properties) -> Result<Offsets, String> {
-        let plan = class::plan(name, config, &self.worker).map_err(|error| error.to_string())?;
+        let plan = class::plan(name, config, &with_files(&self.worker, config))
+            .map_err(|error| error.to_string())?;
         match plan.tasks.first().map(|task| &task.work) {
             Some(Work::MqttSink(MqttSinkWork { reading, .. })) => {
                 let (properties, oauth) = self.bridge.kafka(&plan.overrides);
@@ -278,7 +288,8 @@ impl Engine for Runner {
         config: &Properties,
         offsets: &Offsets,
     ) -> Result<(), String> {
-        let plan = class::plan(name, config, &self.worker).map_err(|error| error.to_string())?;
+        let plan = class::plan(name, config, &with_files(&self.worker, config))
+            .map_err(|error| error.to_string())?;
         match plan.tasks.first().map(|task| &task.work) {
             Some(Work::MqttSink(MqttSinkWork { reading, .. })) => {
                 let (properties, oauth) = self.bridge.kafka(&plan.overrides);
@@ -304,7 +315,7 @@ impl Engine for Runner {
     }
 
     fn validate(&self, config: &Properties) -> Result<Validation, InvalidConfig> {
-        class::validate(config, &self.worker)
+        class::validate(config, &with_files(&self.worker, config))
     }
 
     fn kafka_cluster_id(&self) -> Option<String> {
@@ -378,6 +389,38 @@ fn rule_name(plan: &Plan, task: usize, statement: usize, statements: usize) -> S
     }
 }
 
+/// Whether a rule of this name is one of a connector, whatever its tasks and statements.
+pub(crate) fn is_rule_of(rule: &[u8], connector: &str) -> bool {
+    let Some(rest) = rule.strip_prefix(connector.as_bytes()) else { return false };
+    let mut numbers = rest.split(|byte| *byte == b'-');
+    let begins = numbers.next().is_some_and(<[u8]>::is_empty);
+    let numbers: Vec<&[u8]> = numbers.collect();
+    let is_number = |text: &&[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    begins && numbers.len() <= 2 && numbers.iter().all(is_number)
+}
+
+/// A schema that is larger is none.
+const SCHEMA_BYTES_MAX: u64 = 4 << 20;
+
+/// A worker with the files that these properties name, as they are now. What cannot be read is
+/// missing, which the class tells.
+#[must_use]
+pub fn with_files(worker: &Worker, config: &Properties) -> Worker {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut worker = worker.clone();
+    worker.now_unix_millis = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+    for path in class::files(config) {
+        let mut text = String::new();
+        let read = File::open(&path)
+            .and_then(|file| file.take(SCHEMA_BYTES_MAX).read_to_string(&mut text));
+        match read {
+            Ok(_) => drop(worker.files.insert(path, text)),
+            Err(error) => warn!(file = path, %error, "a schema cannot be read"),
+        }
+    }
+    worker
+}
+
 /// Kafka topics that are known before a record has passed.
 fn topics(plan: &Plan, number: usize) -> BTreeSet<String> {
     match &plan.tasks[number].work {
@@ -403,4 +446,20 @@ fn generation(config: &Properties) -> Bytes {
         .flat_map(|part| part.bytes().chain([0xff]))
         .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     Bytes::copy_from_slice(&hash.to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_rule_of;
+
+    #[test]
+    fn a_rule_belongs_to_its_connector_by_name_task_and_statement() {
+        for rule in ["k", "k-0", "k-12-3"] {
+            assert!(is_rule_of(rule.as_bytes(), "k"), "{rule}");
+        }
+        for rule in ["", "k2", "k-", "k-a", "k-1-", "k-1-2-3", "kk-1", "j-1"] {
+            assert!(!is_rule_of(rule.as_bytes(), "k"), "{rule}");
+        }
+        assert!(is_rule_of(b"a-1-0", "a-1") && !is_rule_of(b"a-2-0", "a-1"));
+    }
 }

@@ -142,7 +142,12 @@ pub fn settings(bootstrap_servers: &str, connectors: Vec<Connector>) -> Settings
     // The embedded Kafka lets a group form anew only after the session of the member that left.
     client.plain.insert("session.timeout.ms".to_owned(), "3000".to_owned());
     client.plain.insert("heartbeat.interval.ms".to_owned(), "500".to_owned());
-    Settings { kafka: Kafka { client, oauth: None }, connectors, observer: None }
+    Settings {
+        kafka: Kafka { client, oauth: None },
+        connectors,
+        also_kept: Vec::new(),
+        observer: None,
+    }
 }
 
 pub fn source(name: &str, kafka_topic: &str) -> Connector {

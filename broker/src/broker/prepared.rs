@@ -3,6 +3,7 @@
 //! What is on disk is opened first: a directory that another process has, or that cannot be read,
 //! stops the start while nothing has happened. No worker runs before the shards have it back.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,13 @@ use midge_bridge::{Bridge, Kept, Observer, Storage};
 use midge_config::Config;
 use midge_core::stored::Restored;
 use midge_core::{Generation, In, Memory, Shard, ShardId, Tap};
+use tokio::sync::oneshot;
 use tracing::info;
 
 use super::StartError;
 use super::running::{Running, close};
 use crate::auth::Authenticator;
+use crate::connect::{self, Connect};
 use crate::connectors;
 use crate::generation;
 use crate::hub::{BridgeHost, Hub};
@@ -24,6 +27,7 @@ use crate::policy::Policy;
 use crate::reload::Reloader;
 use crate::storage::{self, Beginning, Recovered, StorageError};
 use crate::worker::Worker;
+use crate::worker::inbox::{Letter, NewGeneration};
 
 /// A broker whose files are read and whose ports are bound, and which does nothing yet.
 pub struct Prepared {
@@ -73,12 +77,20 @@ impl Prepared {
         let taps = start_bridge(hub, &config, observer, found.kept)?;
         connectors::warn_of_silent(&config, &policy);
         let policy = Arc::new(policy);
+        hub.set_policy(&policy);
         let generation = Arc::new(generation::make(0, &config, &policy));
         let beginnings = begin(hub, &generation, &taps, found.restored);
         let sys_interval = config.sys_interval;
-        let reloader = Reloader::new(Arc::clone(hub), config, &listening)?;
+        // Clients wait outside until connectors by class take what they send.
+        let later = connect::is_wanted(&config);
+        let served = if later { &[][..] } else { &listening[..] };
+        let reloader = Reloader::new(Arc::clone(hub), config.clone(), &listening)?;
         let mut running = Running::new(Arc::clone(hub), reloader);
-        running.start_threads(beginnings, &policy, &listening, sys_interval)?;
+        running.start_threads(beginnings, &policy, served, sys_interval)?;
+        if later {
+            start_connect(hub, &config, &listening)?;
+            serve(hub, &generation, &policy, &listening)?;
+        }
         info!("midge version {} running", env!("CARGO_PKG_VERSION"));
         Ok(running)
     }
@@ -121,6 +133,38 @@ fn begin(
     storage::begin(now, (0..count).map(shard).collect(), restored)
 }
 
+/// Starts connectors by class.
+fn start_connect(hub: &Arc<Hub>, config: &Config, listening: &[Listening]) -> io::Result<()> {
+    let Some(bridge) = hub.bridge() else { return Ok(()) };
+    let addresses = listening.iter().filter_map(|listening| listening.socket.local_addr().ok());
+    let ports = addresses.map(|address| address.port()).collect();
+    let connect = Connect::start(hub, bridge, config, ports)?;
+    hub.replace_connect(Some(connect));
+    Ok(())
+}
+
+/// Has the workers take clients in.
+fn serve(
+    hub: &Hub,
+    generation: &Arc<Generation>,
+    policy: &Arc<Policy>,
+    listening: &[Listening],
+) -> io::Result<()> {
+    for inbox in &hub.inboxes {
+        let opened = listening.iter().map(Listening::try_clone).collect::<Result<_, _>>()?;
+        let (generation, policy) = (Arc::clone(generation), Arc::clone(policy));
+        // Nobody has to wait: who connects meanwhile waits in the socket's queue.
+        let (done, _) = oneshot::channel();
+        inbox.push(Letter::Generation(Box::new(NewGeneration {
+            generation,
+            policy,
+            opened,
+            done,
+        })));
+    }
+    Ok(())
+}
+
 fn start_bridge(
     hub: &Arc<Hub>,
     config: &Config,
@@ -129,15 +173,17 @@ fn start_bridge(
 ) -> Result<Arc<[Tap]>, StartError> {
     // What connectors have left that are gone has to be dealt with, too.
     let left = kept.as_ref().is_some_and(|kept| !kept.keyed.is_empty() || !kept.queues.is_empty());
-    if config.connectors.is_empty() && !left {
+    let wanted = connect::is_wanted(config);
+    if config.connectors.is_empty() && !left && !wanted {
         return Ok(Arc::default());
     }
     let mut settings = midge_bridge::Settings::from(config);
+    settings.also_kept = connect::names(config)?;
     settings.observer = observer;
     let host = Arc::new(BridgeHost(Arc::clone(hub)));
     let storage = hub.store.clone().zip(kept).map(|(store, kept)| Storage { store, kept });
     let bridge = Bridge::start(settings, host, storage).map_err(StartError::Bridge)?;
     let taps = bridge.taps();
-    hub.replace_bridge(Some(bridge));
+    hub.replace_bridge(Some(Arc::new(bridge)));
     Ok(taps)
 }

@@ -220,12 +220,20 @@ impl Running {
     }
 }
 
-/// Ends the bridge and then the store. A store that has failed is left as it is: there is nothing
+/// Ends the REST interface, the bridge with all tasks, those who watch over tasks, and then the
+/// store. A store that has failed is left as it is: there is nothing
 /// that could be written to it.
 pub(super) fn close(hub: &Hub, grace: Duration) {
     let failed = hub.failure().borrow().is_some();
+    let mut connect = hub.replace_connect(None);
+    if let Some(connect) = &mut connect {
+        connect.end_rest();
+    }
     if let Some(bridge) = hub.replace_bridge(None) {
         bridge.shutdown(if failed { Duration::ZERO } else { grace });
+    }
+    if let Some(connect) = connect {
+        connect.end();
     }
     if let Some(store) = hub.store.as_ref().filter(|_| !failed) {
         store.shutdown();

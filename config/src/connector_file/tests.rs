@@ -152,14 +152,12 @@ fn hosts_must_be_this_broker() {
 #[test]
 fn all_mistakes_of_a_file_are_reported_at_once() {
     let found = errors(
-        "connector.class=org.example.Other\nkafka.topic=a b\nmqtt.topic=a/#/b\nmqtt.qos=3\n\
+        "connector.class=com.evokly.kafka.connect.mqtt.MqttSourceConnector\nkafka.topic=a b\nmqtt.topic=a/#/b\nmqtt.qos=3\n\
          value.converter=org.apache.kafka.connect.json.JsonConverter\ntransforms=a\n\
          transforms.a.type=x\nmqtt.password=hunter2\\u12\nname=x\n",
         "",
     );
     let begins = [
-        "mqtt.properties:1: connector.class: found \"org.example.Other\", expected one of \
-         com.evokly.kafka.connect.mqtt.MqttSourceConnector",
         "mqtt.properties:2: kafka.topic: ",
         "mqtt.properties:3: mqtt.topic: found \"a/#/b\": ",
         "mqtt.properties:4: mqtt.qos: found \"3\", expected 0, 1 or 2",
@@ -234,4 +232,32 @@ proptest! {
             lines.iter().map(|(row, value)| format!("{}={value}\n", PROPERTIES[*row].name)).collect();
         let _ = try_read(&text, "");
     }
+}
+
+#[test]
+fn a_file_of_another_class_is_taken_as_it_is_with_its_lines() {
+    let text = "name=lenses\n# comment\nconnector.class=org.example.Other\n\
+                connect.mqtt.kcql=INSERT INTO a SELECT * FROM b \ntasks.max=1\ntasks.max=2\n";
+    let config = try_read(text, "").unwrap_or_else(|errors| panic!("{errors:?}"));
+    assert!(config.connectors.is_empty());
+    let [file] = &config.connector_files[..] else { panic!("one file") };
+    assert_eq!(file.name, "lenses");
+    assert_eq!(file.properties["connect.mqtt.kcql"], "INSERT INTO a SELECT * FROM b ");
+    assert_eq!(file.properties["tasks.max"], "2");
+    assert_eq!(file.origin("connect.mqtt.kcql").to_string(), "mqtt.properties:4");
+    assert_eq!(file.origin("topics").to_string(), "mqtt.properties");
+    assert_eq!(
+        notices(&config)[0],
+        "mqtt.properties:5: tasks.max is replaced by the one on line 6"
+    );
+    assert_eq!(
+        errors("connector.class=org.example.Other\n", ""),
+        "mqtt.properties: name: is missing\n"
+    );
+    let toml = "[connectors.lenses]\ntype = \"sink\"\nkafka_topics = \"t\"\n";
+    assert_eq!(
+        errors(text, toml),
+        "mqtt.properties:1: connector lenses: found a second time, the first stands at \
+         midge.toml:1\n"
+    );
 }

@@ -33,7 +33,8 @@ pub(super) fn kafka(draft: &mut Draft) -> Kafka {
     client.plain.entry("client.id".to_owned()).or_insert_with(|| "midge".to_owned());
     if client.plain.get("bootstrap.servers").is_none_or(String::is_empty) {
         client.plain.insert("bootstrap.servers".to_owned(), "localhost:9092".to_owned());
-        if !draft.connectors.is_empty() {
+        let connect = draft.connect.rest_listen.is_some() || !draft.connector_files.is_empty();
+        if connect || !draft.connectors.is_empty() {
             let message =
                 "kafka.bootstrap_servers is not set: localhost:9092, as Kafka Connect has it";
             draft.notice(&Origin::Whole, message);
@@ -316,7 +317,7 @@ fn wrong(draft: &mut Draft, said: &ConnectorDraft, key: &str, message: &str) {
 
 /// Hosts that connector files name must be this broker.
 pub(super) fn remote_hosts(draft: &mut Draft, listeners: &[Listener]) {
-    let local_hosts = std::mem::take(&mut draft.bridge.local_hosts);
+    let local_hosts = draft.bridge.local_hosts.clone();
     for named in std::mem::take(&mut draft.remote_hosts) {
         let declared = local_hosts.iter().any(|host| host.eq_ignore_ascii_case(&named.host));
         let loopback = is_loopback(&named.host);

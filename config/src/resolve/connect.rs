@@ -2,10 +2,12 @@
 //!
 //! What other machines reach asks for a token or a password, or the configuration is refused.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::draft::Draft;
-use crate::resolved::{Connect, ConnectRest, RestAccess};
+use crate::error::Origin;
+use crate::resolved::{Connect, ConnectRest, Connector, ConnectorFile, RestAccess};
 use crate::settings::quoted;
 
 const LISTEN: &str = "connect.rest_listen";
@@ -58,7 +60,23 @@ pub(super) fn resolve(draft: &mut Draft) -> Connect {
             }
         }
     }
-    Connect { rest, worker_properties: said.properties }
+    let worker_properties = said.worker_properties.map(|_| said.properties);
+    Connect { rest, worker_properties }
+}
+
+/// Connectors by class, whose names nobody else has.
+pub(super) fn files(draft: &mut Draft, others: &[Connector]) -> Vec<ConnectorFile> {
+    let mut names: BTreeMap<String, Origin> =
+        others.iter().map(|connector| (connector.name.clone(), connector.origin.clone())).collect();
+    let files = std::mem::take(&mut draft.connector_files);
+    for file in &files {
+        let origin = file.origin("name");
+        if let Some(first) = names.insert(file.name.clone(), origin.clone()) {
+            let message = format!("found a second time, the first stands at {first}");
+            draft.error(&origin, &format!("connector {}", file.name), message);
+        }
+    }
+    files
 }
 
 fn half(draft: &mut Draft, found: &str, missing: &str) -> Option<RestAccess> {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
+use crate::error::Origin;
 use crate::secret::Secret;
 
 /// What there is of a Connect worker. It has no `Debug` because it holds secrets.
@@ -10,8 +12,33 @@ use crate::secret::Secret;
 pub struct Connect {
     /// Where the REST interface listens; `None`: there is none.
     pub rest: Option<ConnectRest>,
-    /// The properties of a worker's file: defaults of every connector, such as converters.
-    pub worker_properties: BTreeMap<String, String>,
+    /// The properties of a worker's file, if there is one: defaults of every connector, such as
+    /// converters.
+    pub worker_properties: Option<BTreeMap<String, String>>,
+}
+
+/// A connector's property file, whose class knows what it means.
+#[derive(Clone, PartialEq)]
+pub struct ConnectorFile {
+    /// The connector's name.
+    pub name: String,
+    /// The file.
+    pub file: PathBuf,
+    /// The properties as they are.
+    pub properties: BTreeMap<String, String>,
+    /// The line of each, counted from 1.
+    pub lines: BTreeMap<String, usize>,
+}
+
+impl ConnectorFile {
+    /// Where a property stands; the file as a whole when it is not there.
+    #[must_use]
+    pub fn origin(&self, property: &str) -> Origin {
+        match self.lines.get(property) {
+            Some(&line) => Origin::Line { file: self.file.clone(), line },
+            None => Origin::File(self.file.clone()),
+        }
+    }
 }
 
 /// Where the REST interface listens, and who may speak to it.

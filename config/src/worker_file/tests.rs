@@ -38,8 +38,11 @@ fn a_worker_s_file_says_converters_kafka_and_where_rest_is() {
     );
     assert_eq!(bootstrap(&config), Some("kafka:9092"));
     assert_eq!(listens(&config).as_deref(), Some("127.0.0.1:8084"));
-    assert!(config.connect.rest.is_some_and(|rest| matches!(rest.access, RestAccess::Open)));
-    let keys: Vec<&str> = config.connect.worker_properties.keys().map(String::as_str).collect();
+    assert!(
+        config.connect.rest.as_ref().is_some_and(|rest| matches!(rest.access, RestAccess::Open))
+    );
+    let properties = config.connect.worker_properties.as_ref().expect("a worker's file");
+    let keys: Vec<&str> = properties.keys().map(String::as_str).collect();
     assert_eq!(keys, ["key.converter", "key.converter.schemas.enable"]);
     let notices: Vec<String> = config.notices.iter().map(ToString::to_string).collect();
     assert_eq!(

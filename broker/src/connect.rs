@@ -1,0 +1,178 @@
+//! Kafka Connect's place in the broker: connectors by class, and the REST interface to them.
+//!
+//! Invariant: no client is served before the connectors that are kept have been started, so nothing
+//! that is acknowledged after a restart has passed a source by.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use midge_bridge::Bridge;
+use midge_bridge::connect::plan::Worker;
+use midge_bridge::connect::{
+    About, Access, Definitions, Herder, RestSettings, Runner, Server, class, with_files,
+};
+use midge_config::{BindAddress, Config, ConnectorFile, RestAccess};
+use tracing::warn;
+
+use crate::connectors::check_user;
+use crate::hub::Hub;
+
+/// Connectors by class at work.
+pub(crate) struct Connect {
+    server: Option<Server>,
+    herder: Arc<Herder>,
+}
+
+/// Whether a configuration has a place for connectors by class.
+pub(crate) fn is_wanted(config: &Config) -> bool {
+    let connect = &config.connect;
+    let said = connect.rest.is_some() || connect.worker_properties.is_some();
+    said || !config.connector_files.is_empty()
+}
+
+/// Where connectors made by REST are kept.
+fn directory(config: &Config) -> Option<PathBuf> {
+    config.persistence.as_ref().map(|persistence| persistence.directory.join("connectors"))
+}
+
+/// The names of all connectors by class, those that are kept and those of files.
+///
+/// # Errors
+/// When the system refuses to list them.
+pub(crate) fn names(config: &Config) -> io::Result<Vec<String>> {
+    let of_files = config.connector_files.iter().map(|file| file.name.clone());
+    let mut names: Vec<String> = of_files.collect();
+    if let Some(directory) = directory(config).filter(|directory| directory.is_dir()) {
+        let kept = Definitions::in_directory(directory.clone())?.load()?;
+        if !kept.is_empty() && !is_wanted(config) {
+            warn!(
+                directory = %directory.display(),
+                connectors = kept.len(),
+                "connectors are kept that do not run: [connect] says no rest_listen"
+            );
+        }
+        names.extend(kept.into_keys());
+    }
+    Ok(names)
+}
+
+/// What is wrong with the property files of connectors, a line each.
+pub(crate) fn check(config: &Config) -> Vec<String> {
+    let ports = config.listeners.iter().map(|listener| listener.port).collect();
+    let worker = worker(config, ports);
+    let mut wrong = Vec::new();
+    for file in &config.connector_files {
+        let ConnectorFile { name, properties, .. } = file;
+        match class::read(name, properties, &with_files(&worker, properties)) {
+            Ok(read) => wrong.extend(
+                read.errors
+                    .iter()
+                    .map(|error| format!("{}: {}", file.origin(&error.name), error.message)),
+            ),
+            Err(error) => wrong.push(format!("{}: {error}", file.origin("connector.class"))),
+        }
+    }
+    wrong
+}
+
+/// What classes have to know of this broker, which listens at these ports.
+fn worker(config: &Config, local_ports: Vec<u16>) -> Worker {
+    let bound = config.listeners.iter().filter_map(|listener| match &listener.bind {
+        BindAddress::Host(host) => Some(host.clone()),
+        _ => None,
+    });
+    Worker {
+        properties: config.connect.worker_properties.clone().unwrap_or_default(),
+        local_hosts: config.local_hosts.iter().cloned().chain(bound).collect(),
+        local_ports,
+        persistent: config.persistence.is_some(),
+        ..Worker::default()
+    }
+}
+
+impl Connect {
+    /// Starts the connectors of files and those that are kept, and then the REST interface. The
+    /// workers have to run, for they are told what sources take.
+    ///
+    /// # Errors
+    /// When the system refuses a directory, a thread or the address.
+    pub(crate) fn start(
+        hub: &Arc<Hub>,
+        bridge: Arc<Bridge>,
+        config: &Config,
+        local_ports: Vec<u16>,
+    ) -> io::Result<Connect> {
+        let definitions = match directory(config) {
+            Some(directory) => Definitions::in_directory(directory)?,
+            None => {
+                if config.connect.rest.is_some() {
+                    warn!(
+                        "persistence is off: connectors that are made by REST end with the process"
+                    );
+                }
+                Definitions::in_memory()
+            }
+        };
+        // Weak, for the hub has what is started here.
+        let policies = Arc::downgrade(hub);
+        let authenticate = Arc::new(move |user: &midge_config::MqttUser| {
+            let policy = policies.upgrade().and_then(|hub| hub.policy());
+            let policy = policy.ok_or("the broker is stopping")?;
+            check_user(user, &policy).map_err(str::to_owned)
+        });
+        let runner = Runner::new(bridge, worker(config, local_ports), authenticate);
+        let rest = config.connect.rest.as_ref();
+        let worker_id = rest.map_or_else(|| "midge".to_owned(), |rest| rest.address.to_string());
+        let of_files: BTreeMap<_, _> = config
+            .connector_files
+            .iter()
+            .map(|file| (file.name.clone(), file.properties.clone()))
+            .collect();
+        let herder = Herder::start(Arc::new(runner), definitions, worker_id, of_files)?;
+        while !herder.is_idle() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let server = rest.map(|rest| {
+            let settings = RestSettings {
+                address: rest.address,
+                access: access(&rest.access),
+                // Apache Kafka says the same of a build that does not know its commit.
+                about: About { version: env!("CARGO_PKG_VERSION"), commit: "unknown" },
+                set_level: Arc::new(|logger, level| {
+                    warn!(logger, level, "log_type says what is logged, not the REST interface");
+                }),
+            };
+            Server::start(&settings, Arc::clone(&herder)).map_err(|error| {
+                io::Error::new(
+                    error.kind(),
+                    format!("connect.rest_listen: {}: {error}", rest.address),
+                )
+            })
+        });
+        let server = server.transpose()?;
+        Ok(Connect { server, herder })
+    }
+
+    /// Ends the REST interface: nobody changes connectors any more.
+    pub(crate) fn end_rest(&mut self) {
+        drop(self.server.take());
+    }
+
+    /// Ends the connectors. Their tasks have ended with the bridge, all at once.
+    pub(crate) fn end(self) {
+        self.herder.shutdown();
+    }
+}
+
+fn access(said: &RestAccess) -> Access {
+    match said {
+        RestAccess::Open => Access::Open,
+        RestAccess::Token(token) => Access::Token(token.clone()),
+        RestAccess::Basic { user, password } => {
+            Access::Basic { user: user.clone(), password: password.clone() }
+        }
+    }
+}
