@@ -402,11 +402,12 @@ impl Midge {
     #[track_caller]
     pub fn start_again(&mut self) {
         self.process = self.setup.spawn(&self.ports);
-        let (process, address) = (&mut self.process, loopback(&self.ports[0]));
+        let (process, ports, listening) = (&mut self.process, &self.ports, &self.setup.listening);
         eventually("the broker takes connections again", || {
             let ended = process.try_wait().expect("state of the process");
             assert!(ended.is_none(), "ended instead of starting again: {ended:?}");
-            TcpStream::connect(address).ok()
+            let connects = |index: &usize| TcpStream::connect(loopback(&ports[*index])).is_ok();
+            listening.iter().all(connects).then_some(())
         });
     }
 }

@@ -4,6 +4,7 @@
 //! and a consumer group is called after its connector: a broker that was killed would hold up the
 //! next one of its group until its session has timed out there.
 
+mod connect;
 mod dev;
 mod kafka_outage;
 mod kafka_security;
