@@ -5,10 +5,11 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
-use midge_bridge::{Kept, Storage};
+use bytes::Bytes;
+use midge_bridge::{Kept, Storage, transaction};
 use midge_codec::ReasonCode;
 use midge_config::{Ack, ConnectorKind};
-use midge_core::{ShardId, TapId};
+use midge_core::{Operation, ShardId, TapId};
 use midge_store::{DiskFiles, Durability, Journal, Settings as StoreSettings, Store};
 use support::{
     Broker, eventually, kafka, message, numbers, offer, publish, settings, sink, source,
@@ -135,4 +136,40 @@ fn a_source_at_rest_is_no_rule_of_the_shards_and_a_sink_at_rest_reads_nothing() 
     assert!(bridge.pause("s", false) && bridge.pause("k", false));
     assert_eq!(broker.lock().taps, [TapId(0)]);
     broker.wait("the others", |seen| seen.injects.len() >= before + 5);
+}
+
+#[test]
+fn the_marks_of_sinks_that_start_later_stay_and_those_of_others_go() {
+    // As a sink leaves them: its name, topic, partition and offset.
+    let mark = |rule: &str| {
+        let mut key = vec![midge_bridge::MARK];
+        for text in [rule, "t"] {
+            key.extend(u16::try_from(text.len()).expect("short").to_be_bytes());
+            key.extend(text.as_bytes());
+        }
+        key.extend(0_i32.to_be_bytes());
+        key.extend(7_i64.to_be_bytes());
+        Bytes::from(key)
+    };
+    let directory = tempfile::tempdir().expect("a directory");
+    let storage = open(directory.path());
+    let put = |rule| Operation::Put { key: mark(rule), version: None, value: Bytes::new() };
+    let operations = ["k-0", "k-1", "gone"].map(put).into();
+    storage.store.submitter(Box::new(|_| {})).submit(vec![transaction(operations)]);
+    storage.store.shutdown();
+    drop(storage);
+
+    let kafka = kafka();
+    let mut settings = settings(kafka.bootstrap_servers(), Vec::new());
+    settings.also_kept = vec!["k".to_owned()];
+    let storage = open(directory.path());
+    assert_eq!(storage.kept.keyed.len(), 3);
+    let store = storage.store.clone();
+    drop(Broker::new().start_with(settings, Some(storage)));
+    store.shutdown();
+    drop(store);
+
+    let kept = open(directory.path()).kept;
+    let keys: Vec<Bytes> = kept.keyed.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, [mark("k-0"), mark("k-1")]);
 }

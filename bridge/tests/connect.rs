@@ -22,7 +22,16 @@ struct Connect {
 }
 
 fn connect(kafka: &EmbeddedKafka, broker: Arc<Broker>) -> Connect {
-    let bridge = broker.start(settings(kafka.bootstrap_servers(), Vec::new()));
+    connect_beside(kafka, broker, Vec::new())
+}
+
+/// The same beside connectors of the configuration.
+fn connect_beside(
+    kafka: &EmbeddedKafka,
+    broker: Arc<Broker>,
+    connectors: Vec<midge_config::Connector>,
+) -> Connect {
+    let bridge = broker.start(settings(kafka.bootstrap_servers(), connectors));
     let worker = Worker { local_ports: vec![1883], ..Worker::default() };
     let authenticate = Arc::new(|user: &midge_config::MqttUser| match user.name.as_str() {
         "ana" => Ok(()),
@@ -207,4 +216,21 @@ fn a_user_who_may_not_log_in_fails_the_task_with_the_reason() {
     assert_eq!(condition.tasks[0].trace.as_deref(), Some("MQTT user \"eve\": user unknown"));
     connect.put(source(&[("connect.mqtt.username", "ana"), ("connect.mqtt.password", "x")]));
     eventually("it runs", || connect.is("s", RunState::Running));
+}
+
+#[test]
+fn a_connector_with_a_name_of_the_configuration_fails_and_the_other_goes_on() {
+    let kafka = kafka();
+    kafka.create_topic("own", 1).expect("a new topic");
+    let connect = connect_beside(&kafka, Broker::new(), vec![support::source("s", "own")]);
+    connect.put(source(&[]));
+    eventually("it fails", || connect.is("s", RunState::Failed));
+    let condition = connect.herder.condition("s").expect("it is there");
+    assert_eq!(
+        condition.tasks[0].trace.as_deref(),
+        Some("another connector has the name \"s\" already")
+    );
+    connect.publish(connect.bridge.taps()[0].id.0, "a", "1", 1);
+    connect.broker.wait("its acknowledgement", |seen| seen.done.len() == 1);
+    assert_eq!(texts(&kafka, "own", 1)[0].1, "1");
 }
