@@ -42,8 +42,9 @@ impl Worker {
         if self.arrivals.borrow().is_empty() {
             return;
         }
-        // What others sent before they came is read first, also on a connection that one of them
-        // takes over: that it is there the event loop may still have to hear.
+        // What others sent before they came is read first, as much as one turn reads, also on a
+        // connection that one of them takes over: that it is there the event loop may still have to
+        // hear.
         tokio::task::yield_now().await;
         let now = Worker::now();
         for arrival in self.arrivals.take() {
@@ -150,6 +151,7 @@ impl Worker {
             authentication: None,
         };
         self.shard.borrow_mut().handle(now, In::Attach(Box::new(attach)));
+        self.read_arrival(&connection);
         // TLS may still have session tickets to send.
         self.mark_dirty(connection.id);
         spawn_movable(Reader { worker: Rc::clone(self), connection });

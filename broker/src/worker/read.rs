@@ -90,6 +90,17 @@ impl Worker {
         }
     }
 
+    /// Decodes what came together with CONNECT, before anybody who comes behind takes the client
+    /// over: what it says with its last word, that it leaves, counts.
+    pub(super) fn read_arrival(&self, connection: &Connection) {
+        let paused = self.shard.borrow().is_paused(connection.id);
+        if !paused && connection.backlog.replace(false) {
+            let mut backlog = connection.unread.take();
+            // A client that has to wait is read on when it need not any more.
+            let _ = self.consume(connection, &mut backlog, Owner::Connection);
+        }
+    }
+
     /// Decodes what `buffer` holds and keeps what is left; breaks when the client has to wait.
     fn consume(
         &self,

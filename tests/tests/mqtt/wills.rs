@@ -1,7 +1,7 @@
 //! Wills: published when a client is lost, not when it takes its leave.
 
 use midge_codec::{ReasonCode, Text};
-use midge_tests::{Midge, QOS0, QOS1, QOS2, VERSIONS, message, text, will};
+use midge_tests::{Midge, Outgoing, QOS0, QOS1, QOS2, VERSIONS, message, text, will};
 
 #[test]
 fn the_will_of_a_lost_client_is_published() {
@@ -174,4 +174,30 @@ fn an_empty_will_is_published_too() {
         midge.dial(version, "mortal").will(will("wills/empty", "")).connect().vanish();
         watcher.expect("wills/empty", "");
     }
+}
+
+#[test]
+fn who_comes_speaks_and_takes_leave_in_one_write_has_done_so_though_the_next_one_takes_over() {
+    const COUNT: usize = 300;
+    let midge = Midge::start("");
+    let mut watcher = midge.client("watcher");
+    watcher.subscribe("#", QOS0);
+    let string = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
+    // CONNECT of 3.1.1: clean session, a will at QoS 0, 60 seconds.
+    let head = [&string("MQTT")[..], &[4, 0b0000_0110, 0, 60]].concat();
+    let connect = [head, string("same"), string("will"), string("lost")].concat();
+    for number in 0..COUNT {
+        let publish = [string(&format!("said/{number}")), b"x".to_vec()].concat();
+        let mut bytes = vec![0x10, connect.len() as u8];
+        bytes.extend(&connect);
+        bytes.extend([0x30, publish.len() as u8]);
+        bytes.extend(&publish);
+        bytes.extend([0xe0, 0]);
+        midge.raw().send_bytes(&bytes);
+    }
+    // Connections are served in any order. [MQTT-3.14.4-3]: none of the clients is lost.
+    let mut said: Vec<String> = (0..COUNT).map(|_| watcher.message().name().to_owned()).collect();
+    said.sort_by_key(|topic| topic.strip_prefix("said/").and_then(|n| n.parse::<usize>().ok()));
+    let expected: Vec<String> = (0..COUNT).map(|number| format!("said/{number}")).collect();
+    assert_eq!(said, expected);
 }
