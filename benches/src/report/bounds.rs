@@ -1,4 +1,4 @@
-//! What Midge is meant to stay below, held against what was measured.
+//! What Midge is meant to stay below or above, held against what was measured.
 //!
 //! A bound is an aim with a reason and no verdict on a run: the machine may be busy, so the exit code
 //! does not depend on it.
@@ -14,8 +14,31 @@ struct Bound {
     value: &'static str,
     /// The broker whose value it is divided by; without one the value counts as it is.
     against: Option<&'static str>,
-    most: f64,
+    limit: Limit,
     why: &'static str,
+}
+
+/// On which side of a number a value is to be.
+#[derive(Clone, Copy)]
+enum Limit {
+    Most(f64),
+    Least(f64),
+}
+
+impl Limit {
+    fn is_met(self, found: f64) -> bool {
+        match self {
+            Limit::Most(most) => found <= most,
+            Limit::Least(least) => found >= least,
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Limit::Most(most) => format!("≤ {most}"),
+            Limit::Least(least) => format!("≥ {least}"),
+        }
+    }
 }
 
 const CPU: &str = "cpu_micros_per_message";
@@ -24,29 +47,53 @@ const GATHERS: &str = "the cheapest broker known gathers writes and stands a ten
 const LIMIT: &str = "topics, sessions and packets may cost as much again as the sockets";
 const WAITS: &str = "what is cheap by waiting is not cheap";
 
+const HANDS_ON: &str = "a bridge hands on what a bare client could carry";
+const OWN: &str = "what the broker does itself may cost as much again as the bare client";
+
+/// A load of the bridge by a bare client's.
+const fn by_client(
+    load: &'static str,
+    client: &'static str,
+    value: &'static str,
+    limit: Limit,
+    why: &'static str,
+) -> Bound {
+    Bound { table: "bridge", load, value, against: Some(client), limit, why }
+}
+
+/// Records a second by a bare client's.
+const fn carries(load: &'static str, client: &'static str) -> Bound {
+    by_client(load, client, "messages_per_second", Limit::Least(0.8), HANDS_ON)
+}
+
+/// CPU of a record by a bare client's, with the client that is inside the broker.
+const fn of_client(load: &'static str, client: &'static str) -> Bound {
+    by_client(load, client, CPU, Limit::Most(2.0), OWN)
+}
+
 const TREE: &str = "a tree of topics does not grow with what it does not match";
 
 /// CPU among many filters by Mosquitto's.
 const fn among_filters(load: &'static str) -> Bound {
     let against = Some("mosquitto");
-    Bound { table: "filters", load, value: CPU, against, most: 0.5, why: TREE }
+    Bound { table: "filters", load, value: CPU, against, limit: Limit::Most(0.5), why: TREE }
 }
 
 /// CPU of a saturated load by Mosquitto's.
 const fn by_mosquitto(load: &'static str, most: f64) -> Bound {
     let against = Some("mosquitto");
-    Bound { table: "saturated", load, value: CPU, against, most, why: GATHERS }
+    Bound { table: "saturated", load, value: CPU, against, limit: Limit::Most(most), why: GATHERS }
 }
 
 /// CPU by the bare relay's.
 const fn by_relay(table: &'static str, load: &'static str) -> Bound {
-    Bound { table, load, value: CPU, against: Some("relay"), most: 2.0, why: LIMIT }
+    Bound { table, load, value: CPU, against: Some("relay"), limit: Limit::Most(2.0), why: LIMIT }
 }
 
 /// The 99th percentile of the latency by Mosquitto's.
 const fn latency(load: &'static str) -> Bound {
     let against = Some("mosquitto");
-    Bound { table: "at-rates", load, value: P99, against, most: 1.0, why: WAITS }
+    Bound { table: "at-rates", load, value: P99, against, limit: Limit::Most(1.0), why: WAITS }
 }
 
 /// A value that no other broker has a part in.
@@ -57,7 +104,7 @@ const fn alone(
     most: f64,
     why: &'static str,
 ) -> Bound {
-    Bound { table, load, value, against: None, most, why }
+    Bound { table, load, value, against: None, limit: Limit::Most(most), why }
 }
 
 /// What a message costs at the end of a growth, by what it cost at the beginning.
@@ -75,6 +122,14 @@ static BOUNDS: &[Bound] = &[
     by_mosquitto("100 pairs, QoS 0, 64 bytes", 0.12),
     by_mosquitto("100 pairs, QoS 1, 64 bytes", 0.095),
     by_mosquitto("100 pairs, QoS 2, 64 bytes", 0.095),
+    Bound {
+        table: "saturated",
+        load: "fan-out 1→200, QoS 0, 64 bytes",
+        value: CPU,
+        against: Some("rumqttd"),
+        limit: Limit::Most(1.0),
+        why: "rumqttd is the cheapest of the others in a fan-out",
+    },
     by_relay("saturated", "fan-out 1→200, QoS 0, 64 bytes"),
     by_relay("at-rates", "fan-out 1→200, QoS 0, 64 bytes, 20000/s"),
     by_relay("at-rates", "fan-out 1→200, QoS 0, 64 bytes, 40000/s"),
@@ -121,6 +176,19 @@ static BOUNDS: &[Bound] = &[
         5.0,
         "a sync is shared by all that waited for the disk meanwhile",
     ),
+    carries("bridge, MQTT → Kafka", "rdkafka, 1600 under way"),
+    of_client("bridge, MQTT → Kafka", "rdkafka, 1600 under way"),
+    carries("bridge, Kafka → MQTT, QoS 0", "rdkafka"),
+    of_client("bridge, Kafka → MQTT, QoS 0", "rdkafka"),
+    carries("bridge, Kafka → MQTT, QoS 1", "rdkafka"),
+    of_client("bridge, Kafka → MQTT, QoS 1", "rdkafka"),
+    by_client(
+        "whole path to Kafka, 10000/s",
+        "mosquitto + connect",
+        CPU,
+        Limit::Most(0.1),
+        "one process instead of two, and no hop between them",
+    ),
 ];
 
 impl Bound {
@@ -148,13 +216,13 @@ impl Bound {
         if let Some(name) = self.against {
             what += &format!(" ÷ {name}'s");
         }
-        let met = if found <= self.most { "yes" } else { "no" };
+        let met = if self.limit.is_met(found) { "yes" } else { "no" };
         vec![
             self.load.to_owned(),
             what,
             self.why.to_owned(),
             cell(Some(found), 3),
-            self.most.to_string(),
+            self.limit.text(),
             met.to_owned(),
         ]
     }
@@ -164,7 +232,7 @@ impl Bound {
 pub(super) fn markdown(tables: &[Table]) -> Option<String> {
     let lines: Vec<Vec<String>> =
         BOUNDS.iter().filter_map(|bound| Some(bound.line(tables, bound.found(tables)?))).collect();
-    let head = ["bound on", "value", "why", "found", "at most", "met"].map(str::to_owned);
+    let head = ["bound on", "value", "why", "found", "limit", "met"].map(str::to_owned);
     (!lines.is_empty()).then(|| aligned(&head, &lines, 3))
 }
 
@@ -190,7 +258,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().skip(2).collect();
         assert_eq!(lines.len(), 1, "there was no relay");
         assert!(lines[0].contains("100 pairs, QoS 0, 64 bytes"));
-        assert!(lines[0].ends_with("| 0.125 |    0.12 |  no |"), "{}", lines[0]);
+        assert!(lines[0].ends_with("| 0.125 | ≤ 0.12 |  no |"), "{}", lines[0]);
         let text = markdown(&tables(&[1.0], &[10.0])).unwrap();
         assert!(text.ends_with("| yes |\n"));
     }
