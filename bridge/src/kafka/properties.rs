@@ -26,6 +26,9 @@ const PRODUCER_REFRESH: &str = "10000";
 /// one that was made: librdkafka keeps what it knows for so long.
 const CONSUMER_REFRESH: &str = "2000";
 
+/// Milliseconds after which a consumer whose records wait looks whether it may fetch again.
+const FETCH_AGAIN: &str = "10";
+
 /// Milliseconds between two tries to reach a broker, at most.
 const RECONNECT: &str = "2000";
 
@@ -96,6 +99,9 @@ pub(super) fn consumer(
     let mut config = client(name, properties, CONSUMER_REFRESH);
     // Records fetched ahead of what is under way; the default would be 64 MiB a consumer.
     default(&mut config, "queued.max.messages.kbytes", "16384");
+    // So soon fetching goes on once there is room again: after librdkafka's second that much a
+    // second would be all.
+    default(&mut config, "fetch.queue.backoff.ms", FETCH_AGAIN);
     config.set("group.id", group_id);
     config.set("auto.offset.reset", offset_reset);
     config.set("enable.auto.commit", "false");
