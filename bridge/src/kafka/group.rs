@@ -15,6 +15,8 @@ use super::properties;
 
 /// How long Kafka may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a question may take that is asked for the sake of a greeting.
+const GREETING: Duration = Duration::from_millis(500);
 /// How long after it was refused a commit is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -107,8 +109,8 @@ pub(crate) fn beginnings(
 pub(crate) fn cluster_id(properties: &ClientProperties, oauth: Option<&Oauth>) -> Option<String> {
     let consumer = consumer(properties, oauth, "midge").ok()?;
     // Asked for metadata, a client learns the id.
-    consumer.fetch_metadata(None, PATIENCE).ok()?;
-    consumer.client().fetch_cluster_id(PATIENCE)
+    consumer.fetch_metadata(None, GREETING).ok()?;
+    consumer.client().fetch_cluster_id(GREETING)
 }
 
 fn partitions(consumer: &BaseConsumer<Context>, topic: &str) -> Result<Vec<i32>, String> {
