@@ -20,7 +20,7 @@ use super::engine::{
     ConfigKey, ConnectorPlan, Engine, Failed, InvalidConfig, Offset, Offsets, Plugin, TaskHandle,
     TaskPlan, Validation,
 };
-use super::plan::{Broker, MqttSinkWork, Plan, Reading, SourceWork, Work, Worker};
+use super::plan::{Broker, ErrorPolicy, MqttSinkWork, Plan, Reading, SourceWork, Work, Worker};
 use crate::bridge::{Bridge, CrewId};
 use crate::delivery::{self, Delivery};
 use crate::error_handling::ErrorHandling;
@@ -216,8 +216,12 @@ impl Engine for Runner {
     ) -> Result<TaskHandle, String> {
         let plan = class::plan(name, config, &with_files(&self.worker, config))
             .map_err(|error| error.to_string())?;
-        for notice in plan.notices.iter().filter(|_| number == 0) {
-            warn!(connector = name, "{notice}");
+        if number == 0 {
+            let unsupported =
+                unsupported(&plan).map(|option| format!("not supported yet: {option}"));
+            for notice in plan.notices.iter().cloned().chain(unsupported) {
+                warn!(connector = name, "{notice}");
+            }
         }
         let rules = self.rules(&plan, number, failed)?;
         let topics = topics(&plan, number);
@@ -378,6 +382,23 @@ fn places(
         places.push((topic.to_owned(), number, offset));
     }
     Ok(places)
+}
+
+/// Options of a plan that have no effect here.
+fn unsupported(plan: &Plan) -> impl Iterator<Item = &'static str> {
+    let retries = plan.errors.retry_timeout != Some(Duration::ZERO);
+    let replicas = plan.errors.dead_letters.as_ref().is_some_and(|to| to.replication_factor > 0);
+    let policy = plan.tasks.iter().any(|task| match &task.work {
+        Work::MqttSink(work) => work.policy != ErrorPolicy::Throw,
+        Work::Source(_) | Work::InfluxSink(_) => false,
+    });
+    let options = [
+        (plan.progress, "connect.progress.enabled"),
+        (retries, "errors.retry.timeout"),
+        (replicas, "errors.deadletterqueue.topic.replication.factor: Kafka makes the topic"),
+        (policy, "error.policy: what this broker refuses is counted and passed over"),
+    ];
+    options.into_iter().filter_map(|(said, option)| said.then_some(option))
 }
 
 /// The name under which a rule finds its spool or its marks again.
