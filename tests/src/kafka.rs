@@ -5,11 +5,11 @@
 //! However the tests end, the Kafka ends with them: a process of its own waits for that.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command};
 use std::sync::OnceLock;
 
 use crate::ports::Port;
-use crate::process::{Output, output, repository};
+use crate::process::{Output, keep, output, repository};
 use crate::{Authority, TokenServer, eventually};
 
 /// A running Kafka.
@@ -56,7 +56,7 @@ impl Kafka {
     fn start(secured: bool) -> Kafka {
         let temporary = tempfile::Builder::new().prefix("midge-kafka").tempdir();
         let directory = temporary.expect("temporary directory").keep();
-        let (wanted, keeper) = keep(&directory);
+        let (wanted, keeper) = keep(&script(), &directory);
         let secured = secured.then(|| Secured::write(&directory));
         let mut kafka = Kafka {
             directory,
@@ -118,6 +118,11 @@ impl Kafka {
     /// Stops it.
     pub fn stop(&self) {
         output(Command::new(script()).arg("stop").arg(&self.directory), "").success();
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(&self) {
+        output(Command::new(script()).arg("kill").arg(&self.directory), "").success();
     }
 
     /// Starts it again where it was.
@@ -259,16 +264,4 @@ pub fn kcat(bootstrap: &str, arguments: &[&str], input: &str) -> Output {
 
 fn script() -> PathBuf {
     repository().join("tests/kafka/kafka")
-}
-
-/// Starts a shell that waits for the end of this process, then stops the Kafka and removes its
-/// directory. Statics are never dropped, and a test may be killed.
-fn keep(directory: &Path) -> (ChildStdin, Child) {
-    let commands = "trap '' INT TERM HUP; read -r _; \"$0\" stop \"$1\" >/dev/null; rm -rf \"$1\"";
-    let mut command = Command::new("sh");
-    command.args(["-c", commands]).arg(script()).arg(directory);
-    let spawned = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let mut keeper = spawned.expect("a shell");
-    let wanted = keeper.stdin.take().expect("piped");
-    (wanted, keeper)
 }

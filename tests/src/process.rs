@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 /// What a program left behind.
 #[derive(Clone, Debug)]
@@ -83,4 +83,16 @@ pub fn output(command: &mut Command, input: &str) -> Output {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// Starts a shell that waits for the end of this process, then has `script` stop what runs in a
+/// directory, and removes that. Statics are never dropped, and a test may be killed.
+pub(crate) fn keep(script: &Path, directory: &Path) -> (ChildStdin, Child) {
+    let commands = "trap '' INT TERM HUP; read -r _; \"$0\" stop \"$1\" >/dev/null; rm -rf \"$1\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", commands]).arg(script).arg(directory);
+    let spawned = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut keeper = spawned.expect("a shell");
+    let wanted = keeper.stdin.take().expect("piped");
+    (wanted, keeper)
 }

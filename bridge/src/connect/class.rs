@@ -29,6 +29,7 @@ mod source;
 mod tests;
 mod topics;
 mod validate;
+mod values;
 
 use midge_rules::options::{ConfigError, OptionDef};
 
@@ -36,6 +37,7 @@ pub use lenses::files;
 pub use plugins::plugins;
 pub use reference::{names, page};
 pub use validate::{config_keys, validate};
+pub use values::values;
 
 use super::definition::Properties;
 use super::engine::InvalidConfig;

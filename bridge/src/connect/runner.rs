@@ -12,7 +12,7 @@ use midge_config::{Ack, ClientProperties, MqttUser, OffsetReset, Origin};
 use midge_core::Client;
 use midge_rules::pipeline::{SinkPipeline, SourcePipeline, Stage};
 use serde_json::{Value, json};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::class;
 use super::definition::Properties;
@@ -217,6 +217,9 @@ impl Engine for Runner {
         let plan = class::plan(name, config, &with_files(&self.worker, config))
             .map_err(|error| error.to_string())?;
         if number == 0 {
+            for line in class::values(name, config, &self.worker) {
+                info!(connector = name, "{line}");
+            }
             let unsupported =
                 unsupported(&plan).map(|option| format!("not supported yet: {option}"));
             for notice in plan.notices.iter().cloned().chain(unsupported) {
