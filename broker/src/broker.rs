@@ -108,7 +108,7 @@ impl Broker {
 fn read(config: &Config) -> Result<Policy, StartError> {
     let policy = Policy::load(config).map_err(StartError::Files)?;
     let mut errors = connectors::check_users(config, &policy);
-    errors.extend(connect::check(config));
+    errors.extend(connect::check(config, &policy));
     if errors.is_empty() { Ok(policy) } else { Err(StartError::Files(errors)) }
 }
 

@@ -9,16 +9,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use midge_acl::{Access as Right, Acl, Who};
 use midge_bridge::Bridge;
-use midge_bridge::connect::plan::Worker;
+use midge_bridge::connect::plan::{Broker, MqttSinkWork, Plan, SourceWork, Work, Worker};
 use midge_bridge::connect::{
-    About, Access, Definitions, Herder, RestSettings, Runner, Server, class, with_files,
+    About, Access, Authenticate, Definitions, Herder, RestSettings, Runner, Server, class, with_files,
 };
-use midge_config::{BindAddress, Config, ConnectorFile, RestAccess};
+use midge_config::{BindAddress, Config, ConnectorFile, MqttUser, RestAccess};
 use tracing::warn;
 
-use crate::connectors::check_user;
+use crate::connectors::{check_user, rules, silent};
 use crate::hub::Hub;
+use crate::policy::Policy;
 
 /// Connectors by class at work.
 pub(crate) struct Connect {
@@ -36,6 +38,20 @@ pub(crate) fn is_wanted(config: &Config) -> bool {
 /// Where connectors made by REST are kept.
 fn directory(config: &Config) -> Option<PathBuf> {
     config.persistence.as_ref().map(|persistence| persistence.directory.join("connectors"))
+}
+
+/// The connectors that REST has made: in the data directory, or nowhere without persistence.
+///
+/// # Errors
+/// When the system refuses the directory.
+pub(crate) fn definitions(config: &Config) -> io::Result<Definitions> {
+    if let Some(directory) = directory(config) {
+        return Definitions::in_directory(directory);
+    }
+    if config.connect.rest.is_some() {
+        warn!("persistence is off: connectors that are made by REST end with the process");
+    }
+    Ok(Definitions::in_memory())
 }
 
 /// The names of all connectors by class, those that are kept and those of files.
@@ -59,23 +75,76 @@ pub(crate) fn names(config: &Config) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// What is wrong with the property files of connectors, a line each.
-pub(crate) fn check(config: &Config) -> Vec<String> {
-    let ports = config.listeners.iter().map(|listener| listener.port).collect();
-    let worker = worker(config, ports);
+/// What is wrong with the property files of connectors, and with the MQTT users that they name, a
+/// line each.
+pub(crate) fn check(config: &Config, policy: &Policy) -> Vec<String> {
+    let worker = configured(config);
     let mut wrong = Vec::new();
     for file in &config.connector_files {
         let ConnectorFile { name, properties, .. } = file;
         match class::read(name, properties, &with_files(&worker, properties)) {
-            Ok(read) => wrong.extend(
-                read.errors
-                    .iter()
-                    .map(|error| format!("{}: {}", file.origin(&error.name), error.message)),
-            ),
+            Ok(read) => {
+                let told = read.errors.iter();
+                wrong.extend(
+                    told.map(|error| format!("{}: {}", file.origin(&error.name), error.message)),
+                );
+                let user = read.plan.as_ref().and_then(acting);
+                let refused = user.and_then(|user| Some((user, check_user(user, policy).err()?)));
+                wrong.extend(refused.map(|(user, why)| {
+                    let at = file.origin("name");
+                    format!("{at}: connector {name:?}: MQTT user {:?}: {why}", user.name)
+                }));
+            }
             Err(error) => wrong.push(format!("{}: {error}", file.origin("connector.class"))),
         }
     }
     wrong
+}
+
+/// Warns of sources of property files whose user may not read anything they take.
+pub(crate) fn warn_of_silent(config: &Config, policy: &Policy) {
+    let open = Arc::new(Acl::open());
+    let Some(listener) = rules(policy) else { return };
+    let acl = listener.acl.as_ref().unwrap_or(&open);
+    let worker = configured(config);
+    for file in &config.connector_files {
+        let ConnectorFile { name, properties, .. } = file;
+        let read = class::plan(name, properties, &with_files(&worker, properties));
+        // What is wrong has been told.
+        let Ok(plan) = read else { continue };
+        let Some(user) = acting(&plan) else { continue };
+        let who = Who { username: Some(&user.name), client_id: name };
+        for filter in filters(&plan) {
+            if let Some(reason) = acl.never_reason(who, Right::Read, &filter) {
+                let file_of_rules = listener.authentication.acl_file.as_deref();
+                let at = file.origin("name");
+                warn!("{}", silent(&at, name, user, "read", &filter, file_of_rules, &reason));
+            }
+        }
+    }
+}
+
+/// The filters of a source.
+fn filters(plan: &Plan) -> Vec<String> {
+    let rules = plan.tasks.iter().flat_map(|task| match &task.work {
+        Work::Source(work) => &work.rules[..],
+        _ => &[],
+    });
+    rules.flat_map(|rule| &rule.filters).map(|filter| filter.filter().to_owned()).collect()
+}
+
+/// The MQTT user that a connector acts as inside this broker.
+fn acting(plan: &Plan) -> Option<&MqttUser> {
+    plan.tasks.iter().find_map(|task| match &task.work {
+        Work::Source(SourceWork { broker: Broker::Here(user), .. })
+        | Work::MqttSink(MqttSinkWork { broker: Broker::Here(user), .. }) => user.as_ref(),
+        _ => None,
+    })
+}
+
+/// What classes have to know of a broker as it is configured.
+fn configured(config: &Config) -> Worker {
+    worker(config, config.listeners.iter().map(|listener| listener.port).collect())
 }
 
 /// What classes have to know of this broker, which listens at these ports.
@@ -105,17 +174,7 @@ impl Connect {
         config: &Config,
         local_ports: Vec<u16>,
     ) -> io::Result<Connect> {
-        let definitions = match directory(config) {
-            Some(directory) => Definitions::in_directory(directory)?,
-            None => {
-                if config.connect.rest.is_some() {
-                    warn!(
-                        "persistence is off: connectors that are made by REST end with the process"
-                    );
-                }
-                Definitions::in_memory()
-            }
-        };
+        let definitions = definitions(config)?;
         // Weak, for the hub has what is started here.
         let policies = Arc::downgrade(hub);
         let authenticate = Arc::new(move |user: &midge_config::MqttUser| {
@@ -123,7 +182,21 @@ impl Connect {
             let policy = policy.ok_or("the broker is stopping")?;
             check_user(user, &policy).map_err(str::to_owned)
         });
-        let runner = Runner::new(bridge, worker(config, local_ports), authenticate);
+        Connect::start_with(bridge, config, worker(config, local_ports), authenticate, definitions)
+    }
+
+    /// The same for any worker, whatever it knows of MQTT brokers and wherever definitions are kept.
+    ///
+    /// # Errors
+    /// When the system refuses a thread or the address.
+    pub(crate) fn start_with(
+        bridge: Arc<Bridge>,
+        config: &Config,
+        worker: Worker,
+        authenticate: Authenticate,
+        definitions: Definitions,
+    ) -> io::Result<Connect> {
+        let runner = Runner::new(bridge, worker, authenticate);
         let rest = config.connect.rest.as_ref();
         let worker_id = rest.map_or_else(|| "midge".to_owned(), |rest| rest.address.to_string());
         let of_files: BTreeMap<_, _> = config

@@ -1,9 +1,11 @@
 //! Connectors that act as an MQTT user: their password is checked and their rights are looked at.
 
+use std::fmt::Display;
+use std::path::Path;
 use std::sync::Arc;
 
 use midge_acl::{Access, Acl, Who};
-use midge_config::{Config, Connector, ConnectorKind, MqttUser};
+use midge_config::{Config, Connector, ConnectorKind, MqttUser, Origin};
 use tracing::warn;
 
 use crate::policy::{ListenerPolicy, Policy};
@@ -49,16 +51,29 @@ pub(crate) fn warn_of_silent(config: &Config, policy: &Policy) {
         for filter in filters {
             let Some(reason) = acl.never_reason(who, access, &filter) else { continue };
             let file = listener.authentication.acl_file.as_deref();
-            warn!(
-                "{}: connector {:?}: user {:?} may {} nothing of {filter:?}, so nothing will pass: {}: {reason}",
-                connector.origin,
-                connector.name,
-                user.name,
-                if access == Access::Read { "read" } else { "write" },
-                file.map_or_else(|| "no acl_file".to_owned(), |file| file.display().to_string()),
-            );
+            let verb = if access == Access::Read { "read" } else { "write" };
+            let Connector { name, origin, .. } = connector;
+            warn!("{}", silent(origin, name, user, verb, &filter, file, &reason));
         }
     }
+}
+
+/// A line about a connector whose user may not do what it is for.
+pub(crate) fn silent(
+    at: &Origin,
+    name: &str,
+    user: &MqttUser,
+    verb: &str,
+    filter: &str,
+    acl_file: Option<&Path>,
+    reason: &dyn Display,
+) -> String {
+    let file = acl_file.map_or_else(|| "no acl_file".to_owned(), |file| file.display().to_string());
+    format!(
+        "{at}: connector {name:?}: user {:?} may {verb} nothing of {filter:?}, so nothing will \
+         pass: {file}: {reason}",
+        user.name
+    )
 }
 
 /// The topics that a template can make: a level with a placeholder in it may be any.
@@ -80,7 +95,7 @@ fn acting(config: &Config) -> impl Iterator<Item = (&Connector, &MqttUser)> {
 }
 
 /// The listener whose rules hold for connectors: they come by none, so it is the first.
-fn rules(policy: &Policy) -> Option<&Arc<ListenerPolicy>> {
+pub(crate) fn rules(policy: &Policy) -> Option<&Arc<ListenerPolicy>> {
     policy.listeners.first()
 }
 

@@ -12,6 +12,7 @@ use midge_config::{Config, Connector};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use crate::connect;
 use crate::connectors;
 use crate::generation;
 use crate::hub::Hub;
@@ -54,11 +55,13 @@ impl Reloader {
         self.keep_fixed(&mut config);
         let policy = Policy::load(&config)?;
         let mut errors = connectors::check_users(&config, &policy);
+        errors.extend(connect::check(&config, &policy));
         let opened = self.open_new(&config, &policy, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
         connectors::warn_of_silent(&config, &policy);
+        connect::warn_of_silent(&config, &policy);
         self.publish(&config, policy, &opened).await.map_err(|error| vec![error.to_string()])?;
         self.config = config;
         info!("configuration reloaded");

@@ -31,10 +31,8 @@ pub(crate) struct Draft {
     pub(crate) bridge: BridgeDraft,
     pub(crate) connect: ConnectDraft,
     pub(crate) connectors: Vec<ConnectorDraft>,
-    /// Property files of connectors of other classes.
+    /// Connectors by class.
     pub(crate) connector_files: Vec<ConnectorFile>,
-    /// Connectors of property files, whose hosts are checked once the listeners are known.
-    pub(crate) remote_hosts: Vec<RemoteHost>,
     /// Where a setting of the shared sections was last said, by `section.key`.
     pub(crate) said: BTreeMap<String, Origin>,
     pub(crate) errors: Vec<ConfigError>,
@@ -267,8 +265,6 @@ pub(crate) struct ConnectDraft {
 pub(crate) struct ConnectorDraft {
     pub(crate) name: String,
     pub(crate) origin: Origin,
-    /// It comes from a property file, which has its own names for things.
-    pub(crate) from_file: bool,
     pub(crate) sink: Option<bool>,
     pub(crate) mqtt_user: Option<String>,
     pub(crate) mqtt_password: Option<Secret>,
@@ -300,7 +296,6 @@ impl ConnectorDraft {
         Self {
             name: name.into(),
             origin,
-            from_file: false,
             sink: None,
             mqtt_user: None,
             mqtt_password: None,
@@ -332,21 +327,6 @@ impl ConnectorDraft {
 
     /// How messages call one of its settings.
     pub(crate) fn path(&self, key: &str) -> String {
-        match key {
-            "mqtt_filters" if self.from_file => "mqtt.topic".to_owned(),
-            "kafka_topic" if self.from_file => "kafka.topic".to_owned(),
-            "mqtt_password" if self.from_file => "mqtt.password".to_owned(),
-            "name" if self.from_file => "name".to_owned(),
-            _ if self.from_file => format!("midge.{key}"),
-            _ => format!("connectors.{}.{key}", self.name),
-        }
+        format!("connectors.{}.{key}", self.name)
     }
-}
-
-/// A host that a connector file names and that must be this broker.
-pub(crate) struct RemoteHost {
-    pub(crate) origin: Origin,
-    pub(crate) key: &'static str,
-    pub(crate) host: String,
-    pub(crate) port: u16,
 }

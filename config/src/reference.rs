@@ -5,7 +5,6 @@
 
 use std::fmt::Write;
 
-use crate::connector_file;
 use crate::mosquitto::directives::{DIRECTIVES, Directive, Scope, Support};
 use crate::settings::Setting;
 use crate::settings::bridge::{BRIDGE, CONNECTOR, KAFKA, OAUTH, SINK, SOURCE};
@@ -31,7 +30,6 @@ pub fn markdown() -> String {
     settings(&mut page, "`[connectors.NAME]`, `type = \"source\"`", SOURCE);
     settings(&mut page, "`[connectors.NAME]`, `type = \"sink\"`", SINK);
     directives(&mut page);
-    properties(&mut page);
     page
 }
 
@@ -76,15 +74,6 @@ fn directives(page: &mut String) {
         line(page, &format!("| `{name}` | {scope} | {support} |"));
     }
     line(page, "");
-}
-
-fn properties(page: &mut String) {
-    line(page, "### Connector files\n");
-    line(page, "| property | default | meaning |");
-    line(page, "|---|---|---|");
-    for row in connector_file::PROPERTIES {
-        line(page, &format!("| `{}` | {} | {} |", row.name, row.default, row.meaning));
-    }
 }
 
 fn line(page: &mut String, text: &str) {

@@ -25,7 +25,6 @@ pub(crate) fn resolve(
     let connect = connect::resolve(&mut draft);
     let connectors = bridge::connectors(&mut draft, persistence.is_some());
     let connector_files = connect::files(&mut draft, &connectors);
-    bridge::remote_hosts(&mut draft, &listeners);
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut limits = draft.limits.clone();
     if limits.password_threads == 0 {

@@ -76,6 +76,7 @@ impl Prepared {
         }
         let taps = start_bridge(hub, &config, observer, found.kept)?;
         connectors::warn_of_silent(&config, &policy);
+        connect::warn_of_silent(&config, &policy);
         let policy = Arc::new(policy);
         hub.set_policy(&policy);
         let generation = Arc::new(generation::make(0, &config, &policy));

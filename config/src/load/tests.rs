@@ -3,7 +3,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
-use crate::resolved::{BindAddress, ConnectorKind, LogDestination, LogTypes};
+use crate::resolved::{BindAddress, LogDestination, LogTypes};
 
 fn directory(files: &[(&str, &str)]) -> TempDir {
     let directory = TempDir::new().expect("a directory");
@@ -82,7 +82,7 @@ fn both_files_a_connector_and_the_environment_make_one_configuration() {
     assert_eq!(config.limits.max_queued_messages, Some(6));
     assert_eq!(config.limits.max_keepalive, Some(30));
     assert_eq!(config.sys_interval.map(|interval| interval.as_secs()), Some(3));
-    assert!(matches!(config.connectors[0].kind, ConnectorKind::Source(_)));
+    assert_eq!(config.connector_files[0].name, "up");
     let servers = config.kafka.client.plain.get("bootstrap.servers");
     assert_eq!(servers.map(String::as_str), Some("k:9092"));
     let names = ["m.conf", "inc/A.conf", "inc/b.conf", "midge.toml", "mqtt.properties"];

@@ -3,7 +3,6 @@
 //! A protected connection never falls back to an unprotected one because a word was left out.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use midge_codec::{QoS, Text, TopicFilter};
 use midge_rules::{
@@ -14,8 +13,8 @@ use crate::draft::{ConnectorDraft, Draft};
 use crate::error::Origin;
 use crate::kafka_properties;
 use crate::resolved::{
-    Ack, BindAddress, ClientProperties, Connector, ConnectorKind, Kafka, Listener, MqttUser, Oauth,
-    SinkConnector, SourceConnector,
+    Ack, ClientProperties, Connector, ConnectorKind, Kafka, MqttUser, Oauth, SinkConnector,
+    SourceConnector,
 };
 use crate::settings::quoted;
 
@@ -313,35 +312,4 @@ fn sink(draft: &mut Draft, said: &ConnectorDraft, name: Text) -> Option<SinkConn
 /// Reports a mistake in a setting of a connector where it stands.
 fn wrong(draft: &mut Draft, said: &ConnectorDraft, key: &str, message: &str) {
     draft.error(&said.said(key), &said.path(key), message);
-}
-
-/// Hosts that connector files name must be this broker.
-pub(super) fn remote_hosts(draft: &mut Draft, listeners: &[Listener]) {
-    let local_hosts = draft.bridge.local_hosts.clone();
-    for named in std::mem::take(&mut draft.remote_hosts) {
-        let declared = local_hosts.iter().any(|host| host.eq_ignore_ascii_case(&named.host));
-        let loopback = is_loopback(&named.host);
-        let reached = |listener: &Listener| {
-            let bound = matches!(&listener.bind, BindAddress::Host(host)
-                if host.eq_ignore_ascii_case(&named.host));
-            listener.port == named.port && (loopback || bound)
-        };
-        if !declared && !listeners.iter().any(reached) {
-            let mut ports: Vec<String> = listeners.iter().map(|l| l.port.to_string()).collect();
-            ports.dedup();
-            let message = format!(
-                "found {}:{}, expected this broker: localhost with port {}, or a name of \
-                 bridge.local_hosts; remote brokers are not supported yet",
-                named.host,
-                named.port,
-                ports.join(" or ")
-            );
-            draft.error(&named.origin, named.key, message);
-        }
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use crate::error::Origin;
 use crate::secret::Secret;
@@ -17,27 +16,25 @@ pub struct Connect {
     pub worker_properties: Option<BTreeMap<String, String>>,
 }
 
-/// A connector's property file, whose class knows what it means.
+/// A connector by class, of a property file or of the environment: its class knows what the
+/// properties mean.
 #[derive(Clone, PartialEq)]
 pub struct ConnectorFile {
     /// The connector's name.
     pub name: String,
-    /// The file.
-    pub file: PathBuf,
+    /// Where it is defined.
+    pub whole: Origin,
     /// The properties as they are.
     pub properties: BTreeMap<String, String>,
-    /// The line of each, counted from 1.
-    pub lines: BTreeMap<String, usize>,
+    /// Where each of them stands.
+    pub origins: BTreeMap<String, Origin>,
 }
 
 impl ConnectorFile {
-    /// Where a property stands; the file as a whole when it is not there.
+    /// Where a property stands; the definition as a whole when it is not there.
     #[must_use]
     pub fn origin(&self, property: &str) -> Origin {
-        match self.lines.get(property) {
-            Some(&line) => Origin::Line { file: self.file.clone(), line },
-            None => Origin::File(self.file.clone()),
-        }
+        self.origins.get(property).unwrap_or(&self.whole).clone()
     }
 }
 

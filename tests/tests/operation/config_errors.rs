@@ -142,7 +142,7 @@ fn a_property_nobody_knows_is_ignored_with_one_line() {
         .argument("@DIR@/mqtt.properties")
         .environment("MIDGE__KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
         .start();
-    midge.says(&["mqtt.properties:6", "ignored", "mqtt.surprise"]);
+    midge.says(&["ignored: mqtt.surprise: unknown property", "connector=mqtt"]);
     midge.client("anybody").ping();
 }
 
