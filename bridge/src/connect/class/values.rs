@@ -25,24 +25,32 @@ pub fn values(name: &str, properties: &Properties, worker: &Worker) -> Vec<Strin
         Direction::Sink => "Sink",
     };
     let mut lines = Vec::new();
-    for (title, judged) in
-        [(format!("{direction}Connector"), of_connect), (simple.to_owned(), of_class)]
-    {
+    let sections = [
+        (format!("{direction}Connector"), of_connect, "[]"),
+        // The classes themselves have such values as plain text.
+        (simple.to_owned(), of_class, ""),
+    ];
+    for (title, judged, brackets) in sections {
         lines.push(format!("{title}Config values:"));
-        let mut options: Vec<String> = judged.iter().map(line).collect();
+        let mut options: Vec<String> = judged.iter().map(|option| line(option, brackets)).collect();
         options.sort_unstable();
         lines.append(&mut options);
     }
     lines
 }
 
-fn line(judged: &Judged) -> String {
+/// An option's line; a list stands within these brackets, with none as it is written in a file.
+fn line(judged: &Judged, brackets: &str) -> String {
     let name = judged.given.as_ref().unwrap_or(&judged.name);
+    let list = |items: &[String]| match brackets.split_at_checked(1) {
+        Some((before, after)) => format!("{before}{}{after}", items.join(", ")),
+        None => items.join(","),
+    };
     let value = match (&judged.value, judged.definition.kind) {
-        (Value::Null, Kind::List) => "[]".to_owned(),
+        (Value::Null, Kind::List) => list(&[]),
         (Value::Null, _) => "null".to_owned(),
         (_, Kind::Password) => "[hidden]".to_owned(),
-        (Value::List(items), _) => format!("[{}]", items.join(", ")),
+        (Value::List(items), _) => list(items),
         (value, _) => value.to_string(),
     };
     format!("{name} = {value}")
