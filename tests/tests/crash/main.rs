@@ -8,6 +8,7 @@
 //! concerned.
 
 mod bridge;
+mod conversions;
 mod disk;
 mod failed_sync;
 mod fleet;
