@@ -18,4 +18,4 @@ mod verdict;
 
 pub(crate) use consumer::Consumer;
 pub(crate) use producer::Producer;
-pub(crate) use properties::{ca_bundle, check};
+pub use properties::{ca_bundle, check};

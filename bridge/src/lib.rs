@@ -36,6 +36,7 @@ mod storage;
 pub use bridge::Bridge;
 pub use health::{ConnectorStatus, Kind, State};
 pub use host::Host;
+pub use kafka::{ca_bundle, check as check_client_properties};
 pub use observer::{Event, Observer};
 pub use settings::{BridgeError, Settings};
 pub use storage::{Kept, MARK, Queues, STATE, Storage, transaction};

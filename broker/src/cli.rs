@@ -4,6 +4,8 @@
 //! Every mistake is told on standard error before anything is opened.
 
 mod certs;
+mod connect_standalone;
+mod connect_worker;
 mod dev;
 mod health;
 mod kcql;
@@ -34,6 +36,7 @@ Usage: midge [-c FILE] [--bridge FILE] [--connector FILE]... [-p PORT]... [-d] [
        midge store export [--queue CLIENTID] (DIRECTORY | -c FILE [--bridge FILE])
        midge kcql [--as source|mqtt-sink|influx-sink] [--message 'TOPIC PAYLOAD']
                   [--record VALUE [--key KEY] [--header NAME=VALUE]...] 'STATEMENT[; STATEMENT]...'
+       midge connect-standalone [-daemon] WORKER.PROPERTIES [CONNECTOR.PROPERTIES]...
 
   -c FILE            configuration: mosquitto.conf, or midge.toml when it ends with .toml
   --bridge FILE      midge.toml on top of it
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
         Ok(Command::Certs(options)) => report(certs::run(&options)),
         Ok(Command::Health(options)) => report(health::run(&options)),
         Ok(Command::Kcql(options)) => report(kcql::run(&options)),
+        Ok(Command::ConnectStandalone(arguments)) => connect_standalone::run(arguments),
         Ok(Command::Store(options)) => match store::run(&options) {
             Ok(status) => status,
             Err(error) => report(Err(error)),

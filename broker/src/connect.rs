@@ -13,7 +13,8 @@ use midge_acl::{Access as Right, Acl, Who};
 use midge_bridge::Bridge;
 use midge_bridge::connect::plan::{Broker, MqttSinkWork, Plan, SourceWork, Work, Worker};
 use midge_bridge::connect::{
-    About, Access, Authenticate, Definitions, Herder, RestSettings, Runner, Server, class, with_files,
+    About, Access, Authenticate, Definitions, Herder, RestSettings, Runner, Server, class,
+    with_files,
 };
 use midge_config::{BindAddress, Config, ConnectorFile, MqttUser, RestAccess};
 use tracing::warn;
@@ -78,18 +79,26 @@ pub(crate) fn names(config: &Config) -> io::Result<Vec<String>> {
 /// What is wrong with the property files of connectors, and with the MQTT users that they name, a
 /// line each.
 pub(crate) fn check(config: &Config, policy: &Policy) -> Vec<String> {
-    let worker = configured(config);
+    check_files(config, &configured(config), |user| check_user(user, policy))
+}
+
+/// The same for any worker, where this says why a user may not log in.
+pub(crate) fn check_files(
+    config: &Config,
+    worker: &Worker,
+    check_user: impl Fn(&MqttUser) -> Result<(), &'static str>,
+) -> Vec<String> {
     let mut wrong = Vec::new();
     for file in &config.connector_files {
         let ConnectorFile { name, properties, .. } = file;
-        match class::read(name, properties, &with_files(&worker, properties)) {
+        match class::read(name, properties, &with_files(worker, properties)) {
             Ok(read) => {
                 let told = read.errors.iter();
                 wrong.extend(
                     told.map(|error| format!("{}: {}", file.origin(&error.name), error.message)),
                 );
                 let user = read.plan.as_ref().and_then(acting);
-                let refused = user.and_then(|user| Some((user, check_user(user, policy).err()?)));
+                let refused = user.and_then(|user| Some((user, check_user(user).err()?)));
                 wrong.extend(refused.map(|(user, why)| {
                     let at = file.origin("name");
                     format!("{at}: connector {name:?}: MQTT user {:?}: {why}", user.name)

@@ -12,6 +12,7 @@ mod broker;
 #[doc(hidden)]
 pub mod cli;
 mod connect;
+mod connect_worker;
 mod connectors;
 mod episode;
 mod generation;

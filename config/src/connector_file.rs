@@ -43,7 +43,7 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
 }
 
 /// Says which properties were said twice.
-fn tell_replaced(draft: &mut Draft, file: &Path, properties: &[Property]) {
+pub(crate) fn tell_replaced(draft: &mut Draft, file: &Path, properties: &[Property]) {
     for (index, property) in properties.iter().enumerate() {
         if let Some(later) = properties[index + 1..].iter().find(|p| p.key == property.key) {
             let origin = Origin::Line { file: file.to_owned(), line: property.line };

@@ -8,6 +8,7 @@
 mod connector_file;
 mod draft;
 mod error;
+mod java_client;
 mod kafka_properties;
 mod load;
 mod midge_toml;
@@ -22,8 +23,9 @@ mod settings;
 mod worker_file;
 
 pub use error::{ConfigError, Notice, Origin};
+pub use java_client::{JavaProperty, java_property};
 pub use kafka_properties::sort as sort_client_properties;
-pub use load::{NamedFiles, Sources, load, named_files};
+pub use load::{NamedFiles, Sources, WorkerMode, WorkerSource, load, named_files};
 pub use nearest::did_you_mean;
 pub use properties::{Malformed, Property, parse as parse_properties};
 pub use reference::markdown;

@@ -24,12 +24,32 @@ pub struct Sources {
     pub midge_toml: Vec<PathBuf>,
     /// Property files of connectors.
     pub connectors: Vec<PathBuf>,
+    /// The property file of a Connect worker, where the process is that and no broker.
+    pub worker: Option<WorkerSource>,
     /// Ports for the loopback listener, used when no file names a listener.
     pub ports: Vec<u16>,
     /// Log everything to standard error.
     pub verbose: bool,
     /// The environment; only names that begin with `MIDGE__` are read.
     pub environment: Vec<(String, String)>,
+}
+
+/// A Connect worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerSource {
+    /// Its property file.
+    pub file: PathBuf,
+    /// Whether it is alone.
+    pub mode: WorkerMode,
+}
+
+/// Whether a Connect worker is alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerMode {
+    /// It is.
+    Standalone,
+    /// It shares connectors with the others of its group.
+    Distributed,
 }
 
 impl Sources {
@@ -97,7 +117,11 @@ fn draft(sources: &Sources) -> Draft {
         }
     }
     midge_toml::parse(&mut draft, &documents, sources.environment.iter().cloned());
-    if let Some(file) = draft.connect.worker_properties.clone()
+    if let Some(WorkerSource { file, mode }) = &sources.worker {
+        if let Some(bytes) = read(&mut draft, file) {
+            worker_file::process::parse(&mut draft, file, &bytes, *mode);
+        }
+    } else if let Some(file) = draft.connect.worker_properties.clone()
         && let Some(bytes) = read(&mut draft, &file)
     {
         worker_file::parse(&mut draft, &file, &bytes);
@@ -106,6 +130,9 @@ fn draft(sources: &Sources) -> Draft {
         if let Some(bytes) = read(&mut draft, file) {
             connector_file::parse(&mut draft, file, &bytes);
         }
+    }
+    if sources.worker.is_some() {
+        worker_file::process::without_broker(&mut draft);
     }
     draft
 }

@@ -2,7 +2,10 @@
 //!
 //! What it says about converters is kept for the connectors; where it listens and where Kafka is
 //! yields to what our own files say. What would protect the way to Kafka is never passed over.
+//! Where the whole process is the worker, [`process`] reads it.
 
+mod options;
+pub(crate) mod process;
 #[cfg(test)]
 mod tests;
 

@@ -119,7 +119,10 @@ const FILES: [&str; 5] = [
 ];
 
 /// What can be told of properties without making a client: names, values, files.
-pub(crate) fn check(name: &str, properties: &ClientProperties) -> Result<(), String> {
+///
+/// # Errors
+/// What is wrong, without a secret in it.
+pub fn check(name: &str, properties: &ClientProperties) -> Result<(), String> {
     let config = client(name, properties, PRODUCER_REFRESH);
     config.create_native_config().map_err(|error| explain(&error, properties))?;
     for property in FILES {
@@ -172,7 +175,8 @@ fn default(config: &mut ClientConfig, property: &str, value: &str) {
 }
 
 /// The system's certificate authorities.
-pub(crate) fn ca_bundle() -> Option<PathBuf> {
+#[must_use]
+pub fn ca_bundle() -> Option<PathBuf> {
     let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
     let known = CA_BUNDLES.iter().map(PathBuf::from);
     named.into_iter().chain(known).find(|path| Path::is_file(path))

@@ -7,9 +7,9 @@ use midge_store::OpenError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::INVALID;
 use super::options::RunOptions;
 use super::process::{self, PidFile};
+use super::INVALID;
 use crate::broker::{Broker, Running, StartError};
 use crate::logging::Logging;
 use crate::storage::StorageError;
@@ -34,19 +34,29 @@ pub(super) fn run(options: &RunOptions) -> ExitCode {
     }
     match serve(options, &sources, config) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { status, message }) => {
-            for line in message.lines() {
-                eprintln!("Error: {line}");
-            }
-            status
-        }
+        Err(failure) => failure.told(),
     }
 }
 
 /// Why the broker did not run, and with which status the process ends.
-struct Failure {
+pub(super) struct Failure {
     status: ExitCode,
     message: String,
+}
+
+impl Failure {
+    /// A configuration that is as wrong the next time.
+    pub(super) fn invalid(message: String) -> Failure {
+        Failure { status: ExitCode::from(INVALID), message }
+    }
+
+    /// Says why, and ends with the status.
+    pub(super) fn told(self) -> ExitCode {
+        for line in self.message.lines() {
+            eprintln!("Error: {line}");
+        }
+        self.status
+    }
 }
 
 /// Of the system: it may go another time.

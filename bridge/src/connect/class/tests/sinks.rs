@@ -197,3 +197,25 @@ fn an_influx_database_has_a_user_or_a_token() {
     let found = notices(&with("connect.influx.dbname=x\n")).join("\n");
     assert!(found.contains("connect.influx.dbname: unknown property"), "{found}");
 }
+
+#[test]
+fn what_a_worker_says_of_producers_and_consumers_holds_until_a_connector_says_otherwise() {
+    let mut worker = worker();
+    for (key, value) in [
+        ("producer.linger.ms", "7"),
+        ("producer.buffer.memory", "4096"),
+        ("consumer.auto.offset.reset", "latest"),
+        ("consumer.fetch.max.wait.ms", "9"),
+    ] {
+        worker.properties.insert(key.to_owned(), value.to_owned());
+    }
+    let source = format!("name=a\nconnector.class={EVOKLY}\nproducer.override.linger.ms=8\n");
+    let plan = planned(&file(&source), &worker);
+    let plain: Vec<(&str, &str)> =
+        plan.overrides.plain.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(plain, [("linger.ms", "8"), ("queue.buffering.max.kbytes", "4")]);
+    let sink = lenses("topics=k", "INSERT INTO x SELECT * FROM k", "");
+    let plan = planned(&file(&sink), &worker);
+    assert_eq!(mqtt_sink(&plan).reading.offset_reset, OffsetReset::Latest);
+    assert_eq!(plan.overrides.plain["fetch.wait.max.ms"], "9");
+}
