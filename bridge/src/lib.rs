@@ -25,6 +25,7 @@ mod mapping;
 mod marks;
 mod observer;
 mod offsets;
+mod overlaps;
 mod questions;
 mod rule;
 mod settings;

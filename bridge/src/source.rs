@@ -16,6 +16,7 @@ use tracing::debug;
 use crate::health::{ConnectorStatus, Health};
 use crate::host::Host;
 use crate::mapping::Mapping;
+use crate::overlaps::Overlaps;
 use crate::spool::{Loaded, Output, Queue, Spool};
 use crate::storage::transaction;
 
@@ -23,6 +24,7 @@ pub(crate) struct Source {
     pub(crate) mapping: Mapping,
     pub(crate) tap: Tap,
     pub(crate) health: Health,
+    overlaps: Overlaps,
     log: Mutex<Log>,
     host: Arc<dyn Host>,
     /// The producer's thread, once it runs.
@@ -63,7 +65,9 @@ impl Source {
     ) -> Arc<Source> {
         let log = Log { spool, store: None, duties: Vec::new(), closed: false };
         let log = Mutex::new(log);
-        let source = Source { mapping, tap, health, log, host, producer: OnceLock::new() };
+        let overlaps = Overlaps::default();
+        let source =
+            Source { mapping, tap, health, overlaps, log, host, producer: OnceLock::new() };
         let source = Arc::new(source);
         if let Some(store) = store {
             source.attach(store);
@@ -103,6 +107,16 @@ impl Source {
 
     pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a message that its filters match is for it, and not for another rule of its list.
+    pub(crate) fn takes(&self, message: &Message) -> bool {
+        let Some((list, target)) = self.mapping.rule().list() else { return true };
+        let met = list.meet(&message.topic).filter(|met| met.target == target);
+        if let Some(met) = met {
+            self.overlaps.look(self.health.name(), list, met, &message.topic);
+        }
+        met.is_some()
     }
 
     /// Appends messages of one shard in their order.

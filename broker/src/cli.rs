@@ -10,6 +10,7 @@ mod dev;
 mod health;
 mod kcql;
 mod options;
+mod own_listener;
 mod passwd;
 mod process;
 mod run;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use midge_codec::Text;
-use midge_config::{Config, Connector};
+use midge_config::{Config, Connector, OwnListener};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
@@ -148,6 +148,10 @@ impl Reloader {
     /// Gives `config` what cannot change while the broker runs, and says so where it differs.
     fn keep_fixed(&self, config: &mut Config) {
         let old = &self.config;
+        if old.listeners.is_empty() && config.own_listener != OwnListener::Configured {
+            // Another broker has had the port of the default listener from the start.
+            config.listeners.clear();
+        }
         if !same_connectors(&old.connectors, &config.connectors) || old.kafka != config.kafka {
             warn!("connectors or Kafka's settings have changed, which counts from the next start");
             config.connectors.clone_from(&old.connectors);

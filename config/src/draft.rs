@@ -33,6 +33,8 @@ pub(crate) struct Draft {
     pub(crate) connectors: Vec<ConnectorDraft>,
     /// Connectors by class.
     pub(crate) connector_files: Vec<ConnectorFile>,
+    /// The broker of the connector of the environment.
+    pub(crate) expected_broker: Option<ExpectedBroker>,
     /// Where a setting of the shared sections was last said, by `section.key`.
     pub(crate) said: BTreeMap<String, Origin>,
     pub(crate) errors: Vec<ConfigError>,
@@ -243,6 +245,15 @@ pub(crate) struct OauthDraft {
     pub(crate) token_endpoint: Option<String>,
     pub(crate) scope: Option<String>,
     pub(crate) ca: Option<PathBuf>,
+}
+
+/// Where the connector of the environment expects its broker.
+pub(crate) struct ExpectedBroker {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) tls: bool,
+    /// `CONNECTOR_ONLY`, where it is not `auto`.
+    pub(crate) only: Option<(bool, Origin)>,
 }
 
 #[derive(Default)]

@@ -7,6 +7,7 @@
 
 mod connector_file;
 mod draft;
+mod environment;
 mod error;
 mod java_client;
 mod kafka_properties;
@@ -22,6 +23,7 @@ mod secret;
 mod settings;
 mod worker_file;
 
+pub use environment::{CONNECTOR_VARIABLES, TOPIC_LISTS_CLASS};
 pub use error::{ConfigError, Notice, Origin};
 pub use java_client::{JavaProperty, java_property};
 pub use kafka_properties::sort as sort_client_properties;
@@ -33,8 +35,8 @@ pub use resolved::{
     Ack, Authentication, BindAddress, CertificateUsername, ClientProperties, Config, Connect,
     ConnectRest, Connector, ConnectorFile, ConnectorKind, Durability, Kafka, Limits, Listener, Log,
     LogDestination, LogFormat, LogTimestamp, LogTypes, MAX_WORKERS, MqttUser, Oauth, OffsetReset,
-    Persistence, QueueFull, RestAccess, SinkConnector, SocketDomain, SourceConnector, Spool,
-    SpoolFull, Tls, TlsVersion, Tombstones,
+    OwnListener, Persistence, QueueFull, RestAccess, SinkConnector, SocketDomain, SourceConnector,
+    Spool, SpoolFull, Tls, TlsVersion, Tombstones,
 };
 pub use secret::Secret;
 pub use settings::parse_interval;

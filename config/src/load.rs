@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::draft::Draft;
+use crate::environment::{self, DotEnv};
 use crate::error::{ConfigError, Origin};
 use crate::resolved::Config;
 use crate::{connector_file, midge_toml, mosquitto, resolve, worker_file};
@@ -30,8 +31,11 @@ pub struct Sources {
     pub ports: Vec<u16>,
     /// Log everything to standard error.
     pub verbose: bool,
-    /// The environment; only names that begin with `MIDGE__` are read.
+    /// The environment. Names that begin with `MIDGE__` are read, and with `TOPIC_LIST` or
+    /// `WILDCARD_TOPIC_LIST` the variables of aiproshar's connector.
     pub environment: Vec<(String, String)>,
+    /// A file that gives variables of that connector which the environment does not.
+    pub dot_env: Option<PathBuf>,
 }
 
 /// A Connect worker.
@@ -62,12 +66,14 @@ impl Sources {
         }
     }
 
-    /// Takes the environment of the process; variables that are not Unicode are left out.
+    /// Takes the environment of the process, and `.env` of the working directory; variables that
+    /// are not Unicode are left out.
     pub fn add_process_environment(&mut self) {
         let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
         self.environment.extend(std::env::vars_os().filter_map(unicode));
+        self.dot_env = Some(PathBuf::from(".env"));
     }
 }
 
@@ -125,6 +131,12 @@ fn draft(sources: &Sources) -> Draft {
         && let Some(bytes) = read(&mut draft, &file)
     {
         worker_file::parse(&mut draft, &file, &bytes);
+    }
+    if sources.worker.is_none() {
+        let wanted = environment::wants_file(&sources.environment);
+        let file = sources.dot_env.as_deref().filter(|file| wanted && file.is_file());
+        let file = file.map(|file| DotEnv { file, bytes: read_bounded(file) });
+        environment::parse(&mut draft, &sources.environment, file);
     }
     for file in &sources.connectors {
         if let Some(bytes) = read(&mut draft, file) {

@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use crate::environment::{PROCESS_VARIABLES, ProcessVariable};
 use crate::mosquitto::directives::{DIRECTIVES, Directive, Scope, Support};
 use crate::settings::Setting;
 use crate::settings::bridge::{BRIDGE, CONNECTOR, KAFKA, OAUTH, SINK, SOURCE};
@@ -30,6 +31,7 @@ pub fn markdown() -> String {
     settings(&mut page, "`[connectors.NAME]`, `type = \"source\"`", SOURCE);
     settings(&mut page, "`[connectors.NAME]`, `type = \"sink\"`", SINK);
     directives(&mut page);
+    environment(&mut page);
     page
 }
 
@@ -74,6 +76,15 @@ fn directives(page: &mut String) {
         line(page, &format!("| `{name}` | {scope} | {support} |"));
     }
     line(page, "");
+}
+
+fn environment(page: &mut String) {
+    line(page, "### The environment of aiproshar's connector, what is about the process\n");
+    line(page, "| variable | default | meaning |");
+    line(page, "|---|---|---|");
+    for ProcessVariable { name, default, meaning } in PROCESS_VARIABLES {
+        line(page, &format!("| `{name}` | {default} | {meaning} |"));
+    }
 }
 
 fn line(page: &mut String, text: &str) {

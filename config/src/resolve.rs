@@ -5,13 +5,16 @@
 mod bridge;
 mod connect;
 mod listener;
+mod own_listener;
 mod persistence;
 
 use std::num::NonZero;
 
 use crate::draft::Draft;
 use crate::error::ConfigError;
-use crate::resolved::{Config, Log, LogDestination, LogTimestamp, LogTypes, MAX_WORKERS};
+use crate::resolved::{
+    Config, Log, LogDestination, LogTimestamp, LogTypes, MAX_WORKERS, OwnListener,
+};
 
 /// Resolves a draft; `ports` and `verbose` come from the command line.
 pub(crate) fn resolve(
@@ -19,7 +22,11 @@ pub(crate) fn resolve(
     ports: &[u16],
     verbose: bool,
 ) -> Result<Config, Vec<ConfigError>> {
-    let listeners = listener::resolve(&mut draft, ports);
+    let own_listener = own_listener::resolve(&mut draft, ports);
+    let listeners = match own_listener {
+        OwnListener::Never { .. } => Vec::new(),
+        OwnListener::Configured | OwnListener::UnlessTaken => listener::resolve(&mut draft, ports),
+    };
     let kafka = bridge::kafka(&mut draft);
     let persistence = persistence::resolve(&mut draft);
     let connect = connect::resolve(&mut draft);
@@ -39,6 +46,7 @@ pub(crate) fn resolve(
     let log = log(&draft, verbose);
     Ok(Config {
         listeners,
+        own_listener,
         limits,
         persistence,
         log,

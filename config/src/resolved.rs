@@ -21,7 +21,8 @@ pub use connector::{
 pub use kafka::{ClientProperties, Kafka, Oauth};
 pub use limits::{Limits, QueueFull};
 pub use listener::{
-    Authentication, BindAddress, CertificateUsername, Listener, SocketDomain, Tls, TlsVersion,
+    Authentication, BindAddress, CertificateUsername, Listener, OwnListener, SocketDomain, Tls,
+    TlsVersion,
 };
 pub use log::{Log, LogDestination, LogFormat, LogTimestamp, LogTypes};
 pub use persistence::{Durability, Persistence};
@@ -36,8 +37,11 @@ pub const MAX_WORKERS: usize = 64;
 /// It has no `Debug` because it holds secrets.
 #[derive(Clone)]
 pub struct Config {
-    /// The sockets to open, in the order they were written. Never empty.
+    /// The sockets to open, in the order they were written. Empty only where there is to be no
+    /// listener of our own.
     pub listeners: Vec<Listener>,
+    /// Whether they are opened whatever others do.
+    pub own_listener: OwnListener,
     /// What a client, a session and the process may take.
     pub limits: Limits,
     /// What is kept over a restart; `None` keeps nothing.

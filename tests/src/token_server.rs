@@ -6,6 +6,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rand::SystemRandom;
@@ -18,12 +19,18 @@ use serde_json::json;
 /// The running server; it ends with the process.
 pub struct TokenServer {
     port: u16,
+    short_lived: Arc<AtomicUsize>,
 }
 
 struct Tokens {
     key: KeyPair,
     issuer: String,
+    short_lived: Arc<AtomicUsize>,
 }
+
+/// How long tokens live, in seconds.
+const LIFETIME: u64 = 300;
+const SHORT_LIFETIME: u64 = 10;
 
 /// Longest request taken, headers and body each.
 const REQUEST_BYTES: u64 = 16 * 1024;
@@ -34,7 +41,9 @@ impl TokenServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = listener.local_addr().expect("address").port();
         let key = KeyPair::generate(KeySize::Rsa2048).expect("key");
-        let tokens = Arc::new(Tokens { key, issuer: format!("http://127.0.0.1:{port}") });
+        let short_lived = Arc::new(AtomicUsize::new(0));
+        let issuer = format!("http://127.0.0.1:{port}");
+        let tokens = Arc::new(Tokens { key, issuer, short_lived: Arc::clone(&short_lived) });
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let tokens = Arc::clone(&tokens);
@@ -42,7 +51,7 @@ impl TokenServer {
                 std::thread::spawn(move || drop(tokens.answer(stream)));
             }
         });
-        TokenServer { port }
+        TokenServer { port, short_lived }
     }
 
     /// The issuer its tokens name.
@@ -53,6 +62,16 @@ impl TokenServer {
     /// The token endpoint.
     pub fn endpoint(&self) -> String {
         format!("{}/token", self.issuer())
+    }
+
+    /// A token endpoint whose tokens live for ten seconds.
+    pub fn short_lived_endpoint(&self) -> String {
+        format!("{}/short/token", self.issuer())
+    }
+
+    /// How many tokens that has given.
+    pub fn short_lived(&self) -> usize {
+        self.short_lived.load(Ordering::Relaxed)
     }
 
     /// The key set.
@@ -80,13 +99,21 @@ impl Tokens {
 
         let (status, answer) = match head.lines().next().unwrap_or_default() {
             request if request.starts_with("GET /jwks ") => ("200 OK", self.key_set()),
-            request if request.starts_with("POST /token ") => {
+            request
+                if request.starts_with("POST /token ")
+                    || request.starts_with("POST /short/token ") =>
+            {
+                let short = request.starts_with("POST /short/");
                 if !form.contains("grant_type=client_credentials") {
                     ("400 Bad Request", json!({"error": "unsupported_grant_type"}))
                 } else if knows(header("authorization").as_deref(), &form) {
-                    let token = self.token();
-                    let answer =
-                        json!({"access_token": token, "token_type": "Bearer", "expires_in": 300});
+                    let lifetime = if short { SHORT_LIFETIME } else { LIFETIME };
+                    self.short_lived.fetch_add(usize::from(short), Ordering::Relaxed);
+                    let answer = json!({
+                        "access_token": self.token(lifetime),
+                        "token_type": "Bearer",
+                        "expires_in": lifetime,
+                    });
                     ("200 OK", answer)
                 } else {
                     ("401 Unauthorized", json!({"error": "invalid_client"}))
@@ -114,13 +141,13 @@ impl Tokens {
         }]})
     }
 
-    fn token(&self) -> String {
+    fn token(&self, lifetime: u64) -> String {
         let now =
             SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock past 1970").as_secs();
         let head = json!({"alg": "RS256", "typ": "JWT", "kid": "tests"});
         let claims = json!({
             "iss": self.issuer, "sub": "midge", "aud": "kafka", "scope": "kafka",
-            "iat": now, "nbf": now, "exp": now + 300,
+            "iat": now, "nbf": now, "exp": now + lifetime,
         });
         let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
         let signed = format!(

@@ -10,6 +10,7 @@
 
 pub mod connect;
 pub mod converter;
+mod first_match;
 mod headers;
 pub mod java;
 mod kafka_topic;
@@ -23,6 +24,7 @@ mod source;
 mod template;
 pub mod transform;
 
+pub use first_match::{FirstMatch, Met};
 pub use headers::{CLIENT_ID, QOS, RETAIN, TOPIC, TRAIL, TRAIL_MAX, is_own};
 pub use kafka_topic::{InvalidKafkaTopic, KAFKA_TOPIC_MAX, check_kafka_topic};
 pub use refusal::Refusal;

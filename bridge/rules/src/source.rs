@@ -3,8 +3,11 @@
 //! The record's parts go into a [`RecordBuffer`] that is used again for the next message, so that
 //! mapping costs no allocation once the buffers have grown.
 
+use std::sync::Arc;
+
 use midge_codec::{PublishProperties, QoS, Text, TopicName};
 
+use crate::first_match::FirstMatch;
 use crate::headers::{CLIENT_ID, QOS, RETAIN, TOPIC, TRAIL, TRAIL_MAX, is_own};
 use crate::kafka_topic::{InvalidKafkaTopic, check_kafka_topic, is_legal, push_mapped};
 use crate::refusal::Refusal;
@@ -17,6 +20,8 @@ pub struct SourceRule {
     kafka_topic: Template<SourceVariable>,
     key: Template<SourceVariable>,
     headers: bool,
+    /// The list that it is one target of, and which.
+    among: Option<(Arc<FirstMatch>, usize)>,
 }
 
 /// Why a source rule cannot be compiled.
@@ -87,7 +92,26 @@ impl SourceRule {
             }
         }
         let key = Template::parse(key).map_err(InvalidSourceRule::Key)?;
-        Ok(SourceRule { name, kafka_topic, key, headers })
+        Ok(SourceRule { name, kafka_topic, key, headers, among: None })
+    }
+
+    /// The same rule as one target of a list: it takes the messages alone that meet it first.
+    #[must_use]
+    pub fn among(self, list: Arc<FirstMatch>, target: usize) -> SourceRule {
+        SourceRule { among: Some((list, target)), ..self }
+    }
+
+    /// Whether a message of this topic is for this rule, and not for another of its list.
+    #[must_use]
+    pub fn takes(&self, mqtt_topic: &TopicName) -> bool {
+        let Some((list, target)) = self.list() else { return true };
+        list.meet(mqtt_topic).is_some_and(|met| met.target == target)
+    }
+
+    /// The list that it is one target of, and which.
+    #[must_use]
+    pub fn list(&self) -> Option<(&FirstMatch, usize)> {
+        self.among.as_ref().map(|(list, target)| (&**list, *target))
     }
 
     /// Its name in trails.

@@ -27,6 +27,7 @@ mod sink;
 mod source;
 #[cfg(test)]
 mod tests;
+mod topic_lists;
 mod topics;
 mod validate;
 mod values;
@@ -82,13 +83,14 @@ struct Idle {
 }
 
 /// In the order in which they are listed.
-static CLASSES: [&Class; 6] = [
+static CLASSES: [&Class; 7] = [
     &evokly_source::CLASS,
     &lenses_source::CLASS,
     &lenses_sink::CLASS,
     &influx_sink::CLASS,
     &confluent_source::CLASS,
     &confluent_sink::CLASS,
+    &topic_lists::CLASS,
 ];
 
 /// What was found in a connector's properties.

@@ -8,7 +8,7 @@ mod connection;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use midge_config::{BindAddress, Config, Listener, Sources, load};
+use midge_config::{BindAddress, Config, Listener, OwnListener, Sources, load};
 
 use super::options::HealthOptions;
 use connection::ask;
@@ -52,6 +52,10 @@ fn doors(options: &HealthOptions) -> Vec<Door> {
     sources.midge_toml.extend(options.bridge.iter().cloned());
     sources.add_process_environment();
     match load(&sources) {
+        Ok(Config { own_listener: OwnListener::Never { host, port, tls }, .. }) => {
+            // A connector alone is as well as its broker.
+            vec![Door { host, port, tls }]
+        }
         Ok(config) => vec![door(&config)],
         Err(errors) => {
             // The broker goes on with the configuration it had; so the usual ports are tried.

@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 
 use super::options::RunOptions;
 use super::process::{self, PidFile};
-use super::INVALID;
+use super::{INVALID, own_listener};
 use crate::broker::{Broker, Running, StartError};
 use crate::logging::Logging;
 use crate::storage::StorageError;
@@ -141,7 +141,7 @@ fn serve(options: &RunOptions, sources: &Sources, mut config: Config) -> Result<
     }
     let user = config.user.clone();
     let pid_file = config.pid_file.clone();
-    let prepared = Broker::prepare(config)?;
+    let prepared = own_listener::prepare(config)?;
     let _pid_file = pid_file.as_deref().map(PidFile::write).transpose()?;
     process::become_user(user.as_deref())?;
     // From here on there are threads.

@@ -21,6 +21,14 @@ pub struct BindError {
     source: io::Error,
 }
 
+impl BindError {
+    /// Whether another process has the port.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.source.kind() == io::ErrorKind::AddrInUse
+    }
+}
+
 /// Opens every address of a listener.
 pub(crate) fn bind(listener: &Listener) -> Result<Vec<TcpListener>, BindError> {
     let error =

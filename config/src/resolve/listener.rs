@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::own_listener;
 use crate::draft::{AuthenticationDraft, Draft, ListenerDraft};
 use crate::error::Origin;
 use crate::resolved::{Authentication, BindAddress, CertificateUsername, Listener, Tls};
@@ -76,7 +77,8 @@ fn local(draft: &mut Draft, ports: &[u16]) -> Vec<ListenerDraft> {
     let origin = if ports.is_empty() { Origin::Whole } else { Origin::CommandLine("-p") };
     let mut base = draft.unlisted.take().unwrap_or_else(|| ListenerDraft::new(origin, "listener"));
     base.bind = BindAddress::Loopback;
-    let ports = if ports.is_empty() { &[ListenerDraft::DEFAULT_PORT] } else { ports };
+    let usual = own_listener::default_port(draft).unwrap_or(ListenerDraft::DEFAULT_PORT);
+    let ports = if ports.is_empty() { &[usual][..] } else { ports };
     let with_port = |port: &u16| ListenerDraft {
         port: *port,
         name: format!("listener {port}"),

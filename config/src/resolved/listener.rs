@@ -106,3 +106,21 @@ pub struct Authentication {
     /// What a client id made by the broker begins with.
     pub auto_id_prefix: String,
 }
+
+/// Whether there are listeners of our own, where the environment asks for a connector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnListener {
+    /// As the configuration has them.
+    Configured,
+    /// Nobody named one: there is the default one, unless another MQTT broker has its port.
+    UnlessTaken,
+    /// There is none: the connector's broker is another one.
+    Never {
+        /// That broker's host.
+        host: String,
+        /// Its port.
+        port: u16,
+        /// Whether it is reached with TLS.
+        tls: bool,
+    },
+}

@@ -92,6 +92,9 @@ impl SourcePipeline {
         if regex.as_ref().is_some_and(|regex| !regex.matches(mqtt_topic)) {
             return Ok(None);
         }
+        if !rule.takes(message.topic) {
+            return Ok(None);
+        }
         let of_rule = |refusal| PipelineError::of_rule(Stage::TaskPoll, CONNECTOR, &refusal);
         rule.record(message, &mut self.buffer).map_err(of_rule)?;
         let (mut key_datum, value_datum) = source

@@ -15,6 +15,8 @@ use crate::connect::plan::{Broker, RemoteBroker, RemoteTls};
 #[derive(Debug)]
 pub(super) struct Names {
     pub(super) hosts: &'static str,
+    /// The port, where the option of hosts names one host alone.
+    pub(super) port: Option<&'static str>,
     pub(super) user: &'static str,
     pub(super) password: &'static str,
     pub(super) client_id: Option<&'static str>,
@@ -102,6 +104,9 @@ fn shown(addresses: &[Address]) -> String {
 }
 
 fn addresses(given: &mut Given<'_>, names: &Names) -> Option<Vec<Address>> {
+    if let Some(port) = names.port {
+        return one_address(given, names.hosts, port).map(|address| vec![address]);
+    }
     let found = given.list(names.hosts);
     let mut addresses = Vec::new();
     for uri in &found {
@@ -117,6 +122,21 @@ fn addresses(given: &mut Given<'_>, names: &Names) -> Option<Vec<Address>> {
         given.wrong(names.hosts, "", "expected tcp://HOST:PORT or ssl://HOST:PORT");
     }
     (!addresses.is_empty() && addresses.len() == found.len()).then_some(addresses)
+}
+
+/// The address of one host, which may have a scheme before it, and a port.
+fn one_address(given: &mut Given<'_>, hosts: &str, port: &str) -> Option<Address> {
+    let text = given.text(hosts).unwrap_or_default();
+    let (scheme, host) = text.split_once("://").unwrap_or(("tcp", &text));
+    let host = host.strip_suffix('/').unwrap_or(host);
+    let bare_v6 = host.parse::<std::net::Ipv6Addr>().is_ok();
+    let host = if bare_v6 { format!("[{host}]") } else { host.to_owned() };
+    let found = address(&format!("{scheme}://{host}:{}", given.number(port)));
+    if found.is_none() {
+        let why = format!("expected a host's name or address, without its port, which is {port}");
+        given.wrong(hosts, without_user(&text), why);
+    }
+    found
 }
 
 /// A URI without the name and password that somebody may have written into it.

@@ -24,6 +24,7 @@ pub(super) static CLASS: Class = Class {
 
 pub(super) static NAMES: Names = Names {
     hosts: "mqtt.server.uri",
+    port: None,
     user: "mqtt.username",
     password: "mqtt.password",
     client_id: None,

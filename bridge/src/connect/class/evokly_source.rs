@@ -1,6 +1,7 @@
 //! evokly's MQTT source: one topic filter, one Kafka topic, payloads as they are.
 
 use midge_codec::TopicFilter;
+use midge_rules::SourceRule;
 use midge_rules::converter::{KeyPaths, Side, SourceClass, SourceConverter};
 use midge_rules::kcql::{Column, Selection, Span, Taken};
 use midge_rules::options::Default::{Null, Text};
@@ -36,6 +37,7 @@ pub(super) static CLASS: Class = Class {
 
 static NAMES: Names = Names {
     hosts: "mqtt.server_uris",
+    port: None,
     user: "mqtt.user",
     password: "mqtt.password",
     client_id: Some("mqtt.client_id"),
@@ -160,24 +162,27 @@ pub(super) fn bytes_rule(
     }
     let kafka_topic = given.text("kafka.topic").unwrap_or_default();
     let rule = source::rule(given, "kafka.topic", &kafka_topic);
+    let parts = bytes_parts(given, rule)?;
+    (parsed.len() == filters.len()).then_some(SourceRulePlan { filters: parsed, parts })
+}
+
+/// What leaves payloads as they are, but for converters and transforms that somebody names.
+pub(super) fn bytes_parts(given: &mut Given<'_>, rule: Option<SourceRule>) -> Option<SourceParts> {
     let shared = converters::shared(given, converters::STRING);
     let value = converters::converter(given, Side::Value, converters::BYTES);
     let (rule, shared, value) = (rule?, shared?, value?);
     let all = Column { taken: Taken::AllOfValue(Vec::new()), span: Span::default() };
     let everything = Selection { columns: vec![all], ignored: Vec::new() };
     let source = SourceConverter::new(SourceClass::Bytes, None).ok()?;
-    (parsed.len() == filters.len()).then(|| SourceRulePlan {
-        filters: parsed,
-        parts: SourceParts {
-            rule,
-            regex: None,
-            source,
-            keys: KeyPaths::default(),
-            projection: Projection::new(&everything, Missing::LeftOut),
-            chain: shared.chain,
-            key: shared.key,
-            value,
-            header: shared.header,
-        },
+    Some(SourceParts {
+        rule,
+        regex: None,
+        source,
+        keys: KeyPaths::default(),
+        projection: Projection::new(&everything, Missing::LeftOut),
+        chain: shared.chain,
+        key: shared.key,
+        value,
+        header: shared.header,
     })
 }

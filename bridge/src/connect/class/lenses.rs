@@ -15,6 +15,7 @@ pub(super) const SCHEMAS: &str = "connect.converter.avro.schemas";
 
 pub(super) static NAMES: Names = Names {
     hosts: "connect.mqtt.hosts",
+    port: None,
     user: "connect.mqtt.username",
     password: "connect.mqtt.password",
     client_id: Some("connect.mqtt.client.id"),

@@ -3,6 +3,7 @@ mod pages;
 mod seeds;
 mod sinks;
 mod sources;
+mod topic_lists;
 mod validation;
 
 use std::fmt::Write;
@@ -20,6 +21,7 @@ const LENSES_SOURCE: &str =
 const LENSES_SINK: &str = "com.datamountaineer.streamreactor.connect.mqtt.sink.MqttSinkConnector";
 const INFLUX: &str = "com.datamountaineer.streamreactor.connect.influx.InfluxSinkConnector";
 const CONFLUENT_SOURCE: &str = "io.confluent.connect.mqtt.MqttSourceConnector";
+const TOPIC_LISTS: &str = midge_config::TOPIC_LISTS_CLASS;
 const CONFLUENT_SINK: &str = "io.confluent.connect.mqtt.MqttSinkConnector";
 
 /// A property file's properties, the last of a key counting.

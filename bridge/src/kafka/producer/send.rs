@@ -37,6 +37,9 @@ pub(super) fn send(
     record: &mut RecordBuffer,
     topic: &mut Option<Topic>,
 ) -> Result<(), Unsent> {
+    if !source.takes(message) {
+        return Err(Unsent::Nothing);
+    }
     let rule = match &source.mapping {
         Mapping::Rule(rule) => rule,
         Mapping::Pipeline(piped) => {

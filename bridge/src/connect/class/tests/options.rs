@@ -23,6 +23,10 @@ fn base(class: &Class, host: &str) -> Properties {
             .to_owned(),
         "confluent-mqtt-source" => format!("mqtt.server.uri=tcp://{host}\nmqtt.topics=a\n"),
         "confluent-mqtt-sink" => format!("mqtt.server.uri=tcp://{host}\ntopics=k\n"),
+        "topic-lists-source" => {
+            let (host, port) = host.split_once(':').unwrap();
+            format!("MQTT_BROKER_URL={host}\nMQTT_BROKER_PORT={port}\nTOPIC_LIST=a:k\n")
+        }
         other => panic!("a base for {other}"),
     };
     file(&format!("name=base\nconnector.class={class_name}\n{text}"))
@@ -37,6 +41,7 @@ fn beside(option: &str) -> &'static str {
             "errors.deadletterqueue.topic.name=dead"
         }
         "mqtt.password" => "mqtt.user=u\nmqtt.username=u",
+        "MQTT_USER_PASSWORD" => "MQTT_USER_NAME=u",
         "connect.mqtt.password" => "connect.mqtt.username=u",
         "connect.influx.password" => "connect.influx.username=u",
         "midge.influx.token" => "midge.influx.organization=o",
@@ -73,6 +78,8 @@ fn other(option: &OptionDef) -> String {
         "exactly.once.support" => "required",
         "transaction.boundary" => "interval",
         "connect.mqtt.hosts" | "mqtt.server_uris" | "mqtt.server.uri" => "tcp://elsewhere:1884",
+        "TOPIC_LIST" => "b:k",
+        "WILDCARD_TOPIC_LIST" => "b/#:k",
         "connect.mqtt.kcql" => "INSERT INTO k SELECT * FROM b",
         "connect.influx.kcql" => "INSERT INTO b SELECT x FROM k",
         "connect.influx.url" => "https://other:1",

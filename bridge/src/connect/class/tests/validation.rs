@@ -94,7 +94,9 @@ fn every_class_is_listed_once_connectors_first() {
     for kind in ["transformation", "predicate", "converter", "header_converter"] {
         assert!(kinds[connectors..].contains(&kind), "{kind}");
     }
-    for name in [EVOKLY, LENSES_SOURCE, LENSES_SINK, INFLUX, CONFLUENT_SOURCE, CONFLUENT_SINK] {
+    for name in
+        [EVOKLY, LENSES_SOURCE, LENSES_SINK, INFLUX, CONFLUENT_SOURCE, CONFLUENT_SINK, TOPIC_LISTS]
+    {
         assert!(seen.iter().any(|(class, _)| *class == name), "{name}");
     }
 }
