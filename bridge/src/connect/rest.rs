@@ -7,7 +7,7 @@
 //! a time; a client that is slow to send or to read costs its own connection alone.
 
 mod connectors;
-mod exchange;
+pub(crate) mod exchange;
 mod loggers;
 mod offsets;
 mod plugins;
