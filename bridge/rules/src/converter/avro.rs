@@ -20,7 +20,7 @@ use bytes::{Buf, Bytes};
 
 use self::plan::{AvroData, Compiled};
 use self::schema::AvroSchema;
-use super::cache::Cache;
+use super::cache::{Cache, Familiar};
 use super::json::names::Names;
 use super::options::Options;
 use super::registry::SubjectNameStrategy;
@@ -74,7 +74,8 @@ pub(super) struct AvroConverter {
     translated: Cache<Option<SchemaRef>, Arc<Translated>>,
     ids: Cache<(Arc<str>, Arc<str>), u32>,
     latest: Cache<Arc<str>, (u32, Arc<Compiled>)>,
-    last_writer: Option<Writer>,
+    writers: Familiar<Writer>,
+    schemaless_writer: Option<Writer>,
     refusals: Cache<Question, String>,
     length: usize,
 }
@@ -85,11 +86,10 @@ struct Translated {
     compiled: Arc<Compiled>,
 }
 
-/// How the last value was written: the next is mostly written the same way.
+/// How the last value of a schema was written: the next is mostly written the same way.
 #[derive(Debug, Clone)]
 struct Writer {
-    kafka_topic: Box<str>,
-    schema: Option<SchemaRef>,
+    kafka_topic: Arc<str>,
     id: u32,
     compiled: Arc<Compiled>,
 }
@@ -130,7 +130,8 @@ impl AvroConverter {
             translated: Cache::new(schemas),
             ids: Cache::new(schemas),
             latest: Cache::new(schemas),
-            last_writer: None,
+            writers: Familiar::new(schemas),
+            schemaless_writer: None,
             refusals: Cache::new(REFUSALS_MAX),
             length: 0,
         };
@@ -194,8 +195,7 @@ impl AvroConverter {
         if encode::is_tombstone(datum.schema.as_deref(), &datum.value) {
             return Ok(None);
         }
-        let writer = self.writer(kafka_topic, datum)?;
-        let (id, compiled) = (writer.id, Arc::clone(&writer.compiled));
+        let Writer { id, compiled, .. } = self.writer(kafka_topic, datum)?;
         let mut out = Vec::with_capacity(self.length + self.length / 8 + 32);
         out.push(0);
         out.extend_from_slice(&id.to_be_bytes());
@@ -215,25 +215,21 @@ impl AvroConverter {
         Ok(Some(Bytes::from(out)))
     }
 
-    fn writer(&mut self, kafka_topic: &str, datum: &Datum) -> Result<&Writer, ConvertError> {
-        let known = self.last_writer.as_ref().is_some_and(|writer| {
-            let same = match (&writer.schema, &datum.schema) {
-                (Some(known), Some(schema)) => Arc::ptr_eq(known, schema),
-                (None, None) => true,
-                _ => false,
-            };
-            same && *writer.kafka_topic == *kafka_topic
-        });
-        if !known {
-            let (id, compiled) = self.find_writer(kafka_topic, &datum.schema)?;
-            self.last_writer = Some(Writer {
-                kafka_topic: kafka_topic.into(),
-                schema: datum.schema.clone(),
-                id,
-                compiled,
-            });
+    fn writer(&mut self, kafka_topic: &str, datum: &Datum) -> Result<Writer, ConvertError> {
+        let known = match &datum.schema {
+            Some(schema) => self.writers.find(schema),
+            None => self.schemaless_writer.as_ref(),
+        };
+        if let Some(writer) = known.filter(|writer| *writer.kafka_topic == *kafka_topic) {
+            return Ok(writer.clone());
         }
-        Ok(self.last_writer.as_ref().expect("it has just been set"))
+        let (id, compiled) = self.find_writer(kafka_topic, &datum.schema)?;
+        let writer = Writer { kafka_topic: kafka_topic.into(), id, compiled };
+        match &datum.schema {
+            Some(schema) => self.writers.insert(schema, writer.clone()),
+            None => self.schemaless_writer = Some(writer.clone()),
+        }
+        Ok(writer)
     }
 
     fn find_writer(

@@ -17,6 +17,7 @@ pub use self::key::KeyPaths;
 use self::infer::{Style, inferred};
 use super::ConvertError;
 use super::avro::AvroReader;
+use super::cache::Cache;
 use super::json::decode::Decoder;
 use super::json::names::Names;
 use super::json::reader::Reader;
@@ -59,6 +60,9 @@ pub enum InvalidSourceConverter {
     Schema(String),
 }
 
+/// Of how many MQTT topics the schema of the last payload is kept.
+const TOPICS_MAX: usize = 512;
+
 const PACKAGES: [&str; 4] = [
     "io.lenses.streamreactor.connect.converters.source.",
     "com.datamountaineer.streamreactor.connect.converters.source.",
@@ -95,7 +99,7 @@ impl SourceClass {
 
 /// A source converter.
 ///
-/// It remembers the last schema, so each statement has its own.
+/// It remembers schemas, so each statement has its own.
 #[derive(Debug, Clone)]
 pub struct SourceConverter {
     class: SourceClass,
@@ -103,8 +107,8 @@ pub struct SourceConverter {
     names: Names,
     bytes: SchemaRef,
     text: SchemaRef,
-    /// Payloads of one topic mostly have one schema.
-    last: Option<SchemaRef>,
+    /// By MQTT topic: its payloads mostly have one schema.
+    inferred: Cache<Box<str>, SchemaRef>,
 }
 
 impl SourceConverter {
@@ -131,7 +135,7 @@ impl SourceConverter {
             names: Names::new(),
             bytes: Arc::new(Schema::new(Kind::Bytes)),
             text: Arc::new(Schema::new(Kind::String)),
-            last: None,
+            inferred: Cache::new(TOPICS_MAX),
         })
     }
 
@@ -177,8 +181,15 @@ impl SourceConverter {
                     SourceClass::JsonSimple => Style::Optional,
                     _ => Style::OptionalNull,
                 };
-                let name = mqtt_topic.replace('/', "_");
-                (inferred(&name, value, style, &mut self.last)?, key)
+                let name = || mqtt_topic.replace('/', "_");
+                let earlier = self.inferred.find(mqtt_topic);
+                let datum = inferred(name, value, style, earlier)?;
+                if let Some(schema) = &datum.schema
+                    && !earlier.is_some_and(|earlier| Arc::ptr_eq(earlier, schema))
+                {
+                    self.inferred.insert(mqtt_topic.into(), Arc::clone(schema));
+                }
+                (datum, key)
             }
             SourceClass::Avro => {
                 let reader = self.avro.as_mut().expect("a converter of this class has a schema");

@@ -330,3 +330,38 @@ fn a_value_that_is_not_of_its_schema_is_not_written() {
         "Invalid type for Decimal, expected BigDecimal but was class java.lang.Byte"
     );
 }
+
+#[test]
+fn what_was_read_before_changes_nothing_of_a_record() {
+    let structure = r#"{"type":"struct","fields":[{"field":"a","type":"int64"}]}"#;
+    let number = r#"{"type":"int64","optional":true}"#;
+    let mut records = Vec::new();
+    for schema in [structure, number, "null"] {
+        for (payload, end) in [
+            (r#"{"a":1}"#, "}"),
+            (r#"{"a":2,"b":[{}]}"#, "}"),
+            (r#"{"a":"x"}"#, "}"),
+            (r#"{"a":1"#, "}"),
+            ("3", "}"),
+            ("3", " } "),
+            ("3", ""),
+            ("3", "}}"),
+            ("3", r#","more":1}"#),
+            ("3", r#","payload":4}"#),
+            ("3", r#","schema":null}"#),
+            ("null", "}"),
+            ("", "}"),
+        ] {
+            records.push(format!("{{\"schema\":{schema},\"payload\":{payload}{end}"));
+            records.push(format!("{{ \"payload\":{payload}, \"schema\":{schema}{end}"));
+        }
+    }
+    for first in &records {
+        for second in &records {
+            let mut converter = converter(&[]);
+            let _ = read(&mut converter, first);
+            let fresh = read(&mut self::converter(&[]), second);
+            assert_eq!(read(&mut converter, second), fresh, "{second} after {first}");
+        }
+    }
+}

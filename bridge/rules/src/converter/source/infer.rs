@@ -49,20 +49,61 @@ enum Shape {
     Object(IndexMap<Arc<str>, Inferred>, usize),
 }
 
-/// The value with a schema; that of `last`, if it is the same.
+/// The value with a schema; that of an earlier value of the same name, if it is the same.
 pub(super) fn inferred(
-    name: &str,
+    name: impl FnOnce() -> String,
     value: Value,
     style: Style,
-    last: &mut Option<SchemaRef>,
+    earlier: Option<&SchemaRef>,
 ) -> Result<Datum, ConvertError> {
-    let made = look(&value)?.schema(name, style);
-    let schema = match last {
-        Some(last) if **last == made => Arc::clone(last),
-        _ => Arc::clone(last.insert(Arc::new(made))),
+    if let Some(earlier) = earlier
+        && fits(&value, earlier, style)
+    {
+        let value = fitted(value, earlier);
+        return Ok(Datum::with_schema(Arc::clone(earlier), value));
+    }
+    let made = look(&value)?.schema(&name(), style);
+    let schema = match earlier {
+        Some(earlier) if **earlier == made => Arc::clone(earlier),
+        _ => Arc::new(made),
     };
     let value = conform(value, &schema)?;
     Ok(Datum::with_schema(schema, value))
+}
+
+/// Whether what is inferred of the value is this schema, which was inferred of another. False also
+/// where that takes a longer look. The depth is that of the JSON.
+fn fits(value: &Value, schema: &Schema, style: Style) -> bool {
+    match (value, &schema.kind) {
+        // Of nulls alone nobody knows the type.
+        (Value::Null, Kind::String) => schema.optional,
+        (Value::Boolean(_), Kind::Boolean)
+        | (Value::Int64(_), Kind::Int64)
+        | (Value::Float64(_), Kind::Float64)
+        | (Value::String(_), Kind::String) => schema.optional == (style == Style::Optional),
+        (Value::Map(map), Kind::Struct(fields)) => {
+            !schema.optional
+                && map.len() == fields.len()
+                && map.iter().zip(&**fields).all(|((key, value), field)| {
+                    key.as_str() == Some(&field.name) && fits(value, &field.schema, style)
+                })
+        }
+        _ => false,
+    }
+}
+
+/// The value as one of the schema, which it fits.
+fn fitted(value: Value, schema: &SchemaRef) -> Value {
+    match value {
+        Value::Map(map) => {
+            let mut structure = Struct::new(Arc::clone(schema));
+            for (index, (_, value)) in map.into_iter().enumerate() {
+                structure.set_at(index, fitted(value, &schema.fields()[index].schema));
+            }
+            Value::Struct(Box::new(structure))
+        }
+        value => value,
+    }
 }
 
 /// The depth is that of the JSON, which its reader bounds.

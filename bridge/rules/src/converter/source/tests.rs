@@ -165,3 +165,36 @@ fn payloads_of_one_shape_share_one_schema() {
     assert!(std::sync::Arc::ptr_eq(&first, &schema("{\"a\":2}")));
     assert!(!std::sync::Arc::ptr_eq(&first, &schema("{\"a\":2.5}")));
 }
+
+#[test]
+fn what_a_topic_had_before_changes_no_schema() {
+    let payloads = [
+        r#"{"id":7,"where":{"x":1.5,"ok":true},"note":"a"}"#,
+        r#"{"id":8,"where":{"x":2.5,"ok":false},"note":"b"}"#,
+        r#"{"id":8,"where":{"x":2.5,"ok":false},"note":null}"#,
+        r#"{"id":8.5,"where":{"x":2.5,"ok":false},"note":null}"#,
+        r#"{"id":8,"where":{"x":2,"ok":false},"note":""}"#,
+        r#"{"id":8,"where":{"ok":true,"x":2.5},"note":""}"#,
+        r#"{"id":8,"where":null,"note":""}"#,
+        r#"{"id":8,"where":{},"note":""}"#,
+        r#"{"id":8,"note":""}"#,
+        r#"{"id":8,"note":"","tags":[1,2.5]}"#,
+        r#"{"id":8,"note":"","tags":[]}"#,
+        r#"{"id":12345678901234567890}"#,
+        r#""text""#,
+        "null",
+    ];
+    for class in [SourceClass::JsonSimple, SourceClass::JsonOptNull] {
+        let mut converter = SourceConverter::new(class, None).unwrap();
+        let none = KeyPaths::new([], None);
+        for first in payloads {
+            for second in payloads {
+                for payload in [first, second] {
+                    let bytes = Bytes::copy_from_slice(payload.as_bytes());
+                    let found = converter.convert("a/b", &bytes, &none).unwrap();
+                    assert_eq!(Ok(found), convert(class, payload, &[]), "{class:?}: {payload}");
+                }
+            }
+        }
+    }
+}
