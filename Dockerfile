@@ -2,6 +2,9 @@
 #   docker build -t midge .
 #   docker run -p 1883:1883 -v "$PWD/mosquitto.conf:/mosquitto/config/mosquitto.conf" midge
 #   docker run -p 1883:1883 midge mosquitto -c /mosquitto-no-auth.conf
+# And in place of aiproshar's connector, with its own variables: a client of the MQTT broker that
+# has the port, or that broker itself (docs/connectors/topic-lists-source.md).
+#   docker run --net=host -e MQTT_BROKER_URL=127.0.0.1 -e TOPIC_LIST=a:b -e KAFKA_BROKER=k:9092 midge
 FROM rust:1-bookworm AS build
 WORKDIR /src
 COPY . .
@@ -27,7 +30,8 @@ USER 1883:1883
 VOLUME ["/mosquitto/config", "/mosquitto/data", "/mosquitto/log"]
 EXPOSE 1883 8883
 # No entrypoint: the first word is the program, so `midge ...` and `mosquitto ...` both work.
-# Asks a plain listener of that file, or one with TLS when there is no other.
+# Asks a plain listener of that file, or one with TLS when there is no other; a connector's variables
+# in the environment make it ask the broker that they name.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
     CMD ["midge", "health", "-c", "/mosquitto/config/mosquitto.conf"]
 CMD ["midge", "-c", "/mosquitto/config/mosquitto.conf"]

@@ -1,7 +1,8 @@
 //! The environment of aiproshar's connector: its variables run a connector, with nothing changed but
 //! ports and Kafka's address.
 
-use midge_tests::{Kafka, Midge, Publisher, Setup, mosquitto_passwd};
+use midge_tests::{Kafka, Midge, Publisher, Setup, eventually, mosquitto_passwd, rest};
+use serde_json::json;
 use tempfile::TempDir;
 
 /// The configuration that the container image comes with.
@@ -203,10 +204,29 @@ fn oauthbearer_fetches_tokens_and_fetches_them_again_before_they_expire() {
     publish(&midge, "tokens", "first");
     assert_eq!(records("token-kafka", 1), ["tokens first"]);
     let given = kafka.tokens().short_lived();
-    midge_tests::eventually("another token is fetched", || {
-        (kafka.tokens().short_lived() > given).then_some(())
-    });
+    eventually("another token is fetched", || (kafka.tokens().short_lived() > given).then_some(()));
     publish(&midge, "tokens", "second");
     assert_eq!(records("token-kafka", 2), ["tokens first", "tokens second"]);
     assert!(!midge.log().contains("midge-secret"), "{}", midge.log());
+}
+
+#[test]
+fn rest_shows_it_as_a_connector_of_a_file_and_a_reload_leaves_it_alone() {
+    let midge = image(&[
+        ("TOPIC_LIST", "shown:shown-kafka"),
+        ("MIDGE__CONNECT__REST_LISTEN", "127.0.0.1:@PORT2@"),
+    ])
+    .listening(&[1, 2])
+    .start();
+    assert_eq!(rest(&midge, "GET", "/connectors", None), (200, json!(["connector"])));
+    let (status, shown) = rest(&midge, "GET", "/connectors/connector", None);
+    assert_eq!((status, &shown["type"]), (200, &json!("source")));
+    assert_eq!(shown["config"]["TOPIC_LIST"], "shown:shown-kafka");
+    assert_eq!(shown["config"]["connector.class"], "midge.TopicListsSourceConnector");
+    let (status, answer) = rest(&midge, "DELETE", "/connectors/connector", None);
+    assert!(status >= 400, "{answer}");
+    midge.reload();
+    midge.says(&["configuration reloaded"]);
+    publish(&midge, "shown", "after the reload");
+    assert_eq!(records("shown-kafka", 1), ["shown after the reload"]);
 }
