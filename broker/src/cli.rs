@@ -4,6 +4,7 @@
 //! Every mistake is told on standard error before anything is opened.
 
 mod certs;
+mod connect;
 mod connect_standalone;
 mod connect_worker;
 mod dev;
@@ -37,6 +38,7 @@ Usage: midge [-c FILE] [--bridge FILE] [--connector FILE]... [-p PORT]... [-d] [
        midge store export [--queue CLIENTID] (DIRECTORY | -c FILE [--bridge FILE])
        midge kcql [--as source|mqtt-sink|influx-sink] [--message 'TOPIC PAYLOAD']
                   [--record VALUE [--key KEY] [--header NAME=VALUE]...] 'STATEMENT[; STATEMENT]...'
+       midge connect COMMAND [-e URL] [NAME]    (midge connect --help lists the commands)
        midge connect-standalone [-daemon] WORKER.PROPERTIES [CONNECTOR.PROPERTIES]...
 
   -c FILE            configuration: mosquitto.conf, or midge.toml when it ends with .toml
@@ -80,6 +82,7 @@ pub fn main() -> ExitCode {
         Ok(Command::Certs(options)) => report(certs::run(&options)),
         Ok(Command::Health(options)) => report(health::run(&options)),
         Ok(Command::Kcql(options)) => report(kcql::run(&options)),
+        Ok(Command::Connect(arguments)) => connect::run(arguments),
         Ok(Command::ConnectStandalone(arguments)) => connect_standalone::run(arguments),
         Ok(Command::Store(options)) => match store::run(&options) {
             Ok(status) => status,

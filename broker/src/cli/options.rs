@@ -18,6 +18,8 @@ pub(super) enum Command {
     Health(HealthOptions),
     Store(StoreOptions),
     Kcql(KcqlOptions),
+    /// `midge connect`, which reads the rest itself.
+    Connect(Vec<OsString>),
     /// `midge connect-standalone`, which reads the rest itself.
     ConnectStandalone(Vec<OsString>),
 }
@@ -161,6 +163,9 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<Command, String> {
     }
     if arguments.next_if("kcql") {
         return kcql(arguments);
+    }
+    if arguments.next_if("connect") {
+        return Ok(Command::Connect(arguments.0.collect()));
     }
     if arguments.next_if("connect-standalone") {
         return Ok(Command::ConnectStandalone(arguments.0.collect()));

@@ -4,6 +4,7 @@ mod access_control;
 mod certificates;
 mod command_line;
 mod config_errors;
+mod connect_cli;
 mod connect_standalone;
 mod file_descriptors;
 mod garbage;

@@ -133,3 +133,16 @@ fn kcql_takes_statements_as_one_argument_and_samples() {
         assert_eq!(words(wrong), Err(message.to_owned()));
     }
 }
+
+#[test]
+fn commands_of_connect_read_their_own_options() {
+    let words = |words: &[&str]| -> Vec<OsString> { words.iter().map(OsString::from).collect() };
+    assert_eq!(
+        parse(words(&["connect", "ps", "-e", "-d"])),
+        Ok(Command::Connect(words(&["ps", "-e", "-d"])))
+    );
+    assert_eq!(
+        parse(words(&["connect-standalone", "-daemon", "w.properties"])),
+        Ok(Command::ConnectStandalone(words(&["-daemon", "w.properties"])))
+    );
+}
