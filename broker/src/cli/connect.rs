@@ -10,6 +10,7 @@ mod input;
 mod shown;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -63,23 +64,29 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if arguments.command == Command::Help {
-        print!("{USAGE}");
-        return ExitCode::SUCCESS;
-    }
-    match answer(&arguments) {
-        Ok(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
+    let (text, code) = match answer(&arguments) {
+        Ok(text) => (text, ExitCode::SUCCESS),
+        Err(Error::Invalid(text)) => (text, ExitCode::FAILURE),
         Err(Error::Told(error)) => {
             eprintln!("Error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match written(&text) {
+        Ok(()) => code,
+        Err(error) => {
+            eprintln!("Error: standard output: {error}");
             ExitCode::FAILURE
         }
-        Err(Error::Invalid(text)) => {
-            print!("{text}");
-            ExitCode::FAILURE
-        }
+    }
+}
+
+/// Writes to standard output, whose other end may have had enough: that is no mistake.
+fn written(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
     }
 }
 
@@ -108,7 +115,6 @@ fn answer(arguments: &Arguments) -> Result<String, Error> {
     let format = arguments.format;
     let of = |name: &str, what: &str| format!("/connectors/{}{what}", escaped(name));
     Ok(match &arguments.command {
-        // Said without a worker.
         Command::Help => USAGE.to_owned(),
         Command::List => list(&client)?,
         Command::Get(name) => shown::connector(name, &[], &client.get(&of(name, ""))?),
@@ -209,7 +215,7 @@ fn changed(client: &Client, change: Change, name: &str) -> Result<String, Error>
         Change::Restart => ("POST", "/restart?includeTasks=true", "restart"),
     };
     client.call(method, &format!("{path}{what}"), None)?;
-    println!("Waiting for {word}");
+    written(&format!("Waiting for {word}\n")).map_err(|error| error.to_string())?;
     let deadline = Instant::now() + PATIENCE;
     loop {
         let status = client.get(&format!("{path}/status"))?;

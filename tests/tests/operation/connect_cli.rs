@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use midge_tests::{Authority, Midge, Output, Setup, binary, eventually, output};
@@ -219,6 +219,18 @@ fn a_command_line_that_is_none_is_answered_with_the_usage() {
     }
     let help = at("http://127.0.0.1:9/", &["--help"], "").success();
     assert!(help.stdout.contains("task_restart NAME TASK"), "{}", help.stdout);
+}
+
+#[test]
+fn who_reads_the_first_line_only_leaves_no_error() {
+    let midge = worker("").start();
+    let mut command = Command::new(binary());
+    command.args(["connect", "plugins", "-e", &url(&midge)]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("midge");
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!((ended.status.code(), &*stderr), (Some(0), ""));
 }
 
 /// Answers requests inside TLS with a list of connectors; ends with the process.

@@ -79,7 +79,11 @@ pub(super) fn parse(
                 .ok_or_else(|| format!("{option}: a value was expected")),
         };
         match option {
-            "-h" | "--help" => words = vec!["help".to_owned()],
+            "-h" | "--help" => {
+                let endpoint = Endpoint::parse(ENDPOINT)?;
+                let (format, command) = (Format::Properties, Command::Help);
+                return Ok(Arguments { endpoint, format, command });
+            }
             "-e" | "--endpoint" => url = Some(value()?),
             "-f" | "--format" => format = Some(value()?),
             "--token" => token = Some(value()?),
@@ -88,7 +92,6 @@ pub(super) fn parse(
             option if option.starts_with('-') => {
                 return Err(format!("unknown option {option:?}"));
             }
-            _ if words == ["help"] => {}
             _ => words.push(argument),
         }
     }
@@ -122,7 +125,6 @@ fn command(words: Vec<String>) -> Result<Command, String> {
     let mut first = words.next();
     let mut name = || first.take().ok_or("Please specify the connector-name");
     let command = match verb.as_str() {
-        "help" => Command::Help,
         "ps" => Command::List,
         "plugins" => Command::Plugins,
         "get" => Command::Get(name()?),
