@@ -173,12 +173,32 @@ impl Bridge {
 
     /// What routing has to know: one tap a source connector.
     pub fn taps(&self) -> Arc<[Tap]> {
+        self.taps_of(&self.host)
+    }
+
+    /// What a host is offered to.
+    fn taps_of(&self, host: &Arc<dyn Host>) -> Arc<[Tap]> {
         let running = self.running();
         let sources = running.values().filter_map(|connector| match connector {
-            Running::Source { source, paused: false, .. } => Some(source.tap.clone()),
+            Running::Source { source, paused: false, .. } if Arc::ptr_eq(source.host(), host) => {
+                Some(source.tap.clone())
+            }
             _ => None,
         });
         sources.collect()
+    }
+
+    /// The hosts other than the broker around the bridge.
+    fn other_hosts(&self) -> Vec<Arc<dyn Host>> {
+        let mut hosts = Vec::new();
+        for running in self.running().values() {
+            let host = running.host();
+            let known = |known: &Arc<dyn Host>| Arc::ptr_eq(known, host);
+            if !known(&self.host) && !hosts.iter().any(known) {
+                hosts.push(Arc::clone(host));
+            }
+        }
+        hosts
     }
 
     /// Takes what one turn of a shard has for the bridge. Never blocks; `offers` is drained.
@@ -212,6 +232,25 @@ impl Bridge {
         }
     }
 
+    /// Why the other broker of these rules is away, or that it is back.
+    pub(crate) fn remote(&self, rules: &[String], away: Option<&str>) {
+        for running in self.running().values() {
+            let health = running.health();
+            if rules.iter().any(|rule| rule == health.name()) {
+                health.remote(away);
+            }
+        }
+    }
+
+    /// Why the other broker of these rules is away, while it is.
+    pub(crate) fn remote_trouble(&self, rules: &[String]) -> Option<String> {
+        let running = self.running();
+        let mut of_rules = running.values().map(Running::health);
+        of_rules.find_map(|health| {
+            rules.iter().any(|rule| rule == health.name()).then(|| health.remote_trouble())?
+        })
+    }
+
     /// How each connector fares, in the order in which they were started.
     pub fn status(&self) -> Vec<ConnectorStatus> {
         self.running()
@@ -234,6 +273,11 @@ impl Bridge {
     pub fn shutdown(&self, grace: Duration) {
         let deadline = Instant::now() + grace;
         let mut changes = self.changes();
+        let other_hosts = self.other_hosts();
+        for host in &other_hosts {
+            // What is not taken any more stays with the other broker.
+            let _ = host.retap(&Arc::default()).recv();
+        }
         let crews = std::mem::take(&mut changes.crews);
         crews.values().for_each(|crew| crew.begin_stop(deadline));
         crews.values().for_each(|crew| crew.finish_stop(deadline));
@@ -243,6 +287,7 @@ impl Bridge {
                 source.release();
             }
         }
+        other_hosts.iter().for_each(|host| host.end());
         // The directory is free once nobody has a handle on the store.
         changes.storage = None;
     }
@@ -271,8 +316,12 @@ impl Bridge {
             let mut running = self.running_mut();
             crew.numbers.iter().filter_map(|number| running.remove(number)).collect()
         };
+        let mut ending: Vec<Arc<dyn Host>> = Vec::new();
         for running in gone {
             running.end();
+            if !Arc::ptr_eq(running.host(), &self.host) {
+                ending.push(Arc::clone(running.host()));
+            }
             match (running, &mut changes.storage) {
                 (Running::Source { source, .. }, kept) => {
                     if let Some((queue, kept)) = source.leave().zip(kept.as_mut()) {
@@ -287,13 +336,16 @@ impl Bridge {
                 (Running::Sink(_), None) => {}
             }
         }
+        // No other crew has theirs: a second time does nothing.
+        ending.iter().for_each(|host| host.end());
     }
 
-    /// Has the shards know the sources that there are, and waits until they do.
+    /// Has the shards and other brokers know the sources that there are, and waits until they do.
     fn retap(&self) {
-        let taps = self.taps();
-        // It never has anything to say: it closes.
-        let _ = self.host.retap(&taps).recv();
+        for host in self.other_hosts().iter().chain([&self.host]) {
+            // It never has anything to say: it closes.
+            let _ = host.retap(&self.taps_of(host)).recv();
+        }
     }
 
     fn running(&self) -> RwLockReadGuard<'_, BTreeMap<u32, Running>> {
@@ -314,6 +366,13 @@ impl Running {
         match self {
             Running::Source { source, .. } => &source.health,
             Running::Sink(sink) => &sink.health,
+        }
+    }
+
+    fn host(&self) -> &Arc<dyn Host> {
+        match self {
+            Running::Source { source, .. } => source.host(),
+            Running::Sink(sink) => &sink.host,
         }
     }
 

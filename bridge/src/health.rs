@@ -30,7 +30,7 @@ pub enum Kind {
 pub enum State {
     /// As far as is known, Kafka takes or gives records.
     Running,
-    /// Kafka is slow or away; it is tried again and again.
+    /// Kafka, or the other broker, is slow or away; it is tried again and again.
     Waiting,
     /// The bridge has been shut down.
     Stopped,
@@ -130,6 +130,8 @@ struct Words {
     dropped: Option<(Instant, u64)>,
     /// Why the store takes nothing.
     store: Option<String>,
+    /// Why the other MQTT broker is away.
+    remote: Option<String>,
 }
 
 impl Health {
@@ -337,6 +339,30 @@ impl Health {
         begins
     }
 
+    /// Why the other MQTT broker is away, or that it is back; said when it changes.
+    pub(crate) fn remote(&self, away: Option<&str>) {
+        let connector = &self.name;
+        let mut words = self.words();
+        if words.remote.as_deref() == away {
+            return;
+        }
+        words.remote = away.map(str::to_owned);
+        if let Some(error) = away {
+            words.last_error = words.remote.clone();
+            drop(words);
+            self.count_error();
+            warn!(connector, error, "the mqtt broker is away, trying again");
+        } else {
+            drop(words);
+            info!(connector, "the mqtt broker is back");
+        }
+    }
+
+    /// Why the other MQTT broker is away, while it is.
+    pub(crate) fn remote_trouble(&self) -> Option<String> {
+        self.words().remote.clone()
+    }
+
     pub(crate) fn is_away(&self) -> bool {
         self.away.load(Ordering::Relaxed)
     }
@@ -351,14 +377,14 @@ impl Health {
         log_bytes: usize,
         spooling: bool,
     ) -> ConnectorStatus {
+        let words = self.words();
         let state = if self.stopped.load(Ordering::Relaxed) {
             State::Stopped
-        } else if self.is_away() {
+        } else if self.is_away() || words.remote.is_some() {
             State::Waiting
         } else {
             State::Running
         };
-        let words = self.words();
         ConnectorStatus {
             name: self.name.clone(),
             kind: self.kind,

@@ -27,4 +27,9 @@ pub trait Host: Send + Sync + 'static {
     /// shards have them: no message is offered to a rule that is gone after that, and none that is
     /// published after it passes by a rule that has come.
     fn retap(&self, taps: &Arc<[Tap]>) -> Receiver<()>;
+
+    /// All connectors of this host have ended, and nothing more will be heard of what they were
+    /// given. The broker around the bridge has a life of its own; a connection to another one has
+    /// not. Unlike the others it may wait for a moment.
+    fn end(&self) {}
 }

@@ -27,6 +27,7 @@ mod observer;
 mod offsets;
 mod overlaps;
 mod questions;
+mod remote;
 mod rule;
 mod settings;
 mod sink;

@@ -101,6 +101,11 @@ impl Source {
         let _ = self.producer.set(thread);
     }
 
+    /// Where its messages come from.
+    pub(crate) fn host(&self) -> &Arc<dyn Host> {
+        &self.host
+    }
+
     pub(crate) fn id(&self) -> TapId {
         self.tap.id
     }

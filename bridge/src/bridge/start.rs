@@ -71,6 +71,7 @@ impl<'a> Start<'a> {
         let Rule { name, origin, overrides, client, host, work } = rule;
         let Bridge { kafka, observer, .. } = self.bridge;
         let properties = kafka.client.overridden(&overrides);
+        let is_here = host.is_none();
         let host = host.unwrap_or_else(|| Arc::clone(&self.bridge.host));
         let kept = self.changes.storage.as_mut();
         match work {
@@ -93,7 +94,8 @@ impl<'a> Start<'a> {
             }
             Work::Sink { delivery, plan } => {
                 let health = Health::new(&name, Kind::Sink);
-                let marking = kept.map(|kept| Marking {
+                // Only the broker around the bridge writes marks with its messages.
+                let marking = kept.filter(|_| is_here).map(|kept| Marking {
                     marks: kept.marks.take(&name),
                     submitter: kept.store.submitter(Box::new(|_| {})),
                 });

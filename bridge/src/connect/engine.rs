@@ -138,6 +138,9 @@ pub trait Engine: Send + Sync + 'static {
     /// Has a task take nothing new, or go on.
     fn pause(&self, task: &TaskHandle, pause: bool);
 
+    /// What keeps a task that runs from its work for the moment, if anything does.
+    fn trouble(&self, name: &str, number: usize) -> Option<String>;
+
     /// Ends a task; returns when nothing of it runs.
     fn end(&self, task: TaskHandle);
 

@@ -196,7 +196,14 @@ impl Herder {
     /// When there is none of this name.
     pub fn condition(&self, name: &str) -> Result<ConnectorCondition, HerderError> {
         let herd = self.shared.lock();
-        Ok(herd.find(name)?.shown(name))
+        let mut shown = herd.find(name)?.shown(name);
+        drop(herd);
+        let tasks = shown.tasks.iter_mut().enumerate();
+        for (number, task) in tasks.filter(|(_, task)| task.state == RunState::Running) {
+            // Connect has no word for what rights itself: it says why, and runs.
+            task.trace = self.shared.engine.trouble(name, number);
+        }
+        Ok(shown)
     }
 
     /// The properties of a connector's tasks.

@@ -24,8 +24,10 @@ use super::plan::{Broker, ErrorPolicy, MqttSinkWork, Plan, Reading, SourceWork, 
 use crate::bridge::{Bridge, CrewId};
 use crate::delivery::{self, Delivery};
 use crate::error_handling::ErrorHandling;
+use crate::host::Host;
 use crate::kafka::group;
 use crate::mapping::{self, Mapping};
+use crate::remote::{self, Remotes, Voice};
 use crate::rule::{self, Rule, acting_client};
 use crate::settings::SinkPlan;
 use crate::spool::Limits;
@@ -43,6 +45,7 @@ pub struct Runner {
     authenticate: Authenticate,
     running: Mutex<BTreeMap<u64, Running>>,
     next: AtomicU64,
+    remotes: Remotes,
     /// Kafka topics by connector.
     topics: Mutex<BTreeMap<String, BTreeSet<String>>>,
     /// The id of the Kafka cluster, once it is known.
@@ -51,6 +54,8 @@ pub struct Runner {
 
 /// A task that runs: its rules.
 struct Running {
+    /// The connector, and which of its tasks this is.
+    task: (String, usize),
     crew: CrewId,
     rules: Vec<String>,
 }
@@ -65,6 +70,7 @@ impl Runner {
             authenticate,
             running: Mutex::default(),
             next: AtomicU64::new(1),
+            remotes: Remotes::default(),
             topics: Mutex::default(),
             cluster: Mutex::default(),
         }
@@ -84,8 +90,16 @@ impl Runner {
             ErrorHandling::new(&plan.name, number, plan.errors.clone(), skip, failed)
         };
         match &task.work {
-            Work::Source(work) => self.sources(plan, number, work, errors),
-            Work::MqttSink(work) => Ok(vec![self.sink(plan, number, work, errors(None))?]),
+            Work::Source(work) => {
+                let mut rules = self.sources(plan, number, work, errors)?;
+                self.join_remote_sources(&mut rules, work, &failed)?;
+                Ok(rules)
+            }
+            Work::MqttSink(work) => {
+                let mut rule = self.sink(plan, number, work, errors(None))?;
+                self.join_remote_sink(&mut rule, work, &failed)?;
+                Ok(vec![rule])
+            }
             Work::InfluxSink(_) => Err("InfluxDB is not supported yet".to_owned()),
         }
     }
@@ -178,18 +192,49 @@ impl Runner {
                     .map_err(|why| format!("MQTT user {:?}: {why}", user.name))?;
                 acting_client(&plan.name, &user.name).map(|client| Some(Arc::new(client)))
             }
-            Broker::There(remote) => {
-                let hosts: Vec<String> = remote
-                    .addresses
-                    .iter()
-                    .map(|(_, host, port)| format!("{host}:{port}"))
-                    .collect();
-                Err(format!(
-                    "found {}, expected this broker, or a name of bridge.local_hosts; remote brokers \
-                     are not supported yet",
-                    hosts.join(", ")
-                ))
-            }
+            // The other broker knows its users.
+            Broker::There(_) => Ok(None),
+        }
+    }
+
+    /// Has the rules of a source take from another broker, if they are to.
+    fn join_remote_sources(
+        &self,
+        rules: &mut [Rule],
+        work: &SourceWork,
+        failed: &Arc<dyn Fn(String) + Send + Sync>,
+    ) -> Result<(), String> {
+        let Broker::There(broker) = &work.broker else { return Ok(()) };
+        let task = remote::Task {
+            broker: broker.as_ref().clone(),
+            qos: work.qos,
+            filters: work.rules.iter().map(|rule| rule.filters.clone()).collect(),
+            voice: self.voice(rules),
+            failed: Arc::clone(failed),
+        };
+        let host: Arc<dyn Host> = Arc::new(remote::Source::start(&self.remotes.handle()?, task)?);
+        rules.iter_mut().for_each(|rule| rule.host = Some(Arc::clone(&host)));
+        Ok(())
+    }
+
+    /// Has the rule of a sink publish to another broker, if it is to.
+    fn join_remote_sink(
+        &self,
+        rule: &mut Rule,
+        work: &MqttSinkWork,
+        failed: &Arc<dyn Fn(String) + Send + Sync>,
+    ) -> Result<(), String> {
+        let Broker::There(broker) = &work.broker else { return Ok(()) };
+        let (runtime, voice) = (self.remotes.handle()?, self.voice(std::slice::from_ref(rule)));
+        let host = remote::Sink::start(&runtime, broker, voice, Arc::clone(failed))?;
+        rule.host = Some(Arc::new(host));
+        Ok(())
+    }
+
+    fn voice(&self, rules: &[Rule]) -> Voice {
+        Voice {
+            bridge: Arc::downgrade(&self.bridge),
+            rules: rules.iter().map(|rule| rule.name.clone()).collect(),
         }
     }
 }
@@ -240,7 +285,8 @@ impl Engine for Runner {
             errors.join("\n")
         })?;
         let handle = self.next.fetch_add(1, Ordering::Relaxed);
-        self.running().insert(handle, Running { crew, rules: names });
+        let task = (name.to_owned(), number);
+        self.running().insert(handle, Running { task, crew, rules: names });
         let mut used = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
         used.entry(name.to_owned()).or_default().extend(topics);
         drop(used);
@@ -256,6 +302,14 @@ impl Engine for Runner {
         for rule in rules.unwrap_or_default() {
             self.bridge.pause(&rule, pause);
         }
+    }
+
+    fn trouble(&self, name: &str, number: usize) -> Option<String> {
+        let running = self.running();
+        let mut tasks = running.values().filter(|one| one.task.0 == name && one.task.1 == number);
+        let rules = tasks.next()?.rules.clone();
+        drop(running);
+        self.bridge.remote_trouble(&rules)
     }
 
     fn end(&self, task: TaskHandle) {

@@ -33,6 +33,7 @@ struct Seen {
     most: usize,
     offsets: BTreeMap<String, Offsets>,
     topics: BTreeMap<String, BTreeSet<String>>,
+    troubles: BTreeMap<String, String>,
 }
 
 impl Stage {
@@ -55,6 +56,10 @@ impl Stage {
         let failed = seen.failed.remove(&handle.unwrap()).unwrap();
         drop(seen);
         failed("it broke\n\tat here".to_owned());
+    }
+
+    pub(crate) fn set_trouble(&self, name: &str, why: &str) {
+        self.seen.lock().unwrap().troubles.insert(name.to_owned(), why.to_owned());
     }
 
     pub(crate) fn set_offsets(&self, name: &str, offsets: Offsets) {
@@ -111,6 +116,10 @@ impl Engine for Stage {
 
     fn pause(&self, task: &TaskHandle, pause: bool) {
         self.seen.lock().unwrap().running.get_mut(&task.0).unwrap().3 = pause;
+    }
+
+    fn trouble(&self, name: &str, _: usize) -> Option<String> {
+        self.seen.lock().unwrap().troubles.get(name).cloned()
     }
 
     fn end(&self, task: TaskHandle) {

@@ -3,6 +3,7 @@
 // Each test binary compiles this for itself and uses a part of it.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod far;
 pub mod proxy;
 
 use std::sync::mpsc::{self, Receiver};

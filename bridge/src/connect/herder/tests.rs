@@ -150,3 +150,18 @@ fn connectors_come_back_as_they_were_and_those_of_files_stay_the_files() {
     herder.shutdown();
     assert!(stage.running().is_empty());
 }
+
+#[test]
+fn a_task_that_runs_says_what_keeps_it_from_its_work() {
+    let (stage, herder) = start(Definitions::in_memory());
+    herder.create("a", config(&[]), TargetState::Running).unwrap();
+    eventually("it runs", || states(&herder, "a") == (RunState::Running, vec![RunState::Running]));
+    assert_eq!(herder.condition("a").unwrap().tasks[0].trace, None);
+    stage.set_trouble("a", "the broker is away");
+    let condition = herder.condition("a").unwrap();
+    assert_eq!(condition.tasks[0].state, RunState::Running);
+    assert_eq!(condition.tasks[0].trace.as_deref(), Some("the broker is away"));
+    herder.target("a", TargetState::Paused).unwrap();
+    eventually("it rests", || states(&herder, "a").1 == [RunState::Paused]);
+    assert_eq!(herder.condition("a").unwrap().tasks[0].trace, None);
+}
