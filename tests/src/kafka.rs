@@ -145,6 +145,11 @@ impl Kafka {
         output(command.arg("tool").arg(&self.directory).arg(class).args(arguments), "")
     }
 
+    /// A script that is one of Kafka's own programs, for [`Shell::program`](crate::Shell::program).
+    pub fn program(&self, class: &str) -> String {
+        format!("exec '{}' tool '{}' {class} \"$@\"", script().display(), self.directory.display())
+    }
+
     /// What Kafka's console consumer prints of a topic from its beginning, up to `count` records.
     #[track_caller]
     pub fn console_consumer(&self, topic: &str, count: usize) -> Records {

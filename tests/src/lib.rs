@@ -37,9 +37,10 @@ pub use message::{
 };
 pub use midge::{Daemon, Midge, Refusal, Setup};
 pub use mosquitto::{Publisher, Subscriber, mosquitto_passwd};
+pub use ports::Port;
 pub use process::{Output, binary, output, repository, run};
 pub use raw::Raw;
 pub use registry::Registry;
 pub use rest::{rest, rest_as};
-pub use shell::Shell;
+pub use shell::{Running, Shell};
 pub use token_server::TokenServer;

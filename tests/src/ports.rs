@@ -12,14 +12,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
 /// A port nobody listens on, for its holder alone.
-pub(crate) struct Port {
+pub struct Port {
     number: u16,
     _lock: File,
 }
 
 impl Port {
     /// Takes one.
-    pub(crate) fn take() -> Port {
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn take() -> Port {
         static TRIED: AtomicUsize = AtomicUsize::new(0);
         let directory = std::env::temp_dir().join("midge-tests-ports");
         std::fs::create_dir_all(&directory).expect("directory of port locks");
@@ -39,7 +42,7 @@ impl Port {
     }
 
     /// Its number.
-    pub(crate) fn number(&self) -> u16 {
+    pub fn number(&self) -> u16 {
         self.number
     }
 }

@@ -7,12 +7,16 @@
 //! plain sight in the test.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
+use crate::eventually;
 use crate::process::{Output, binary, output};
 
 /// A directory to type commands in.
@@ -97,8 +101,22 @@ impl Shell {
         output(&mut self.command(command), input)
     }
 
-    /// A command that is not started yet.
-    pub fn command(&self, text: &str) -> Command {
+    /// Starts a command that does not end by itself. What it writes goes to `LOG` in the directory.
+    ///
+    /// # Panics
+    /// When there is no shell.
+    #[track_caller]
+    pub fn start(&self, command: &str, log: &str) -> Running {
+        let log = self.path(log);
+        let file = File::create(&log).expect("a log");
+        let mut command = self.command(command);
+        // A group of its own: the shell, and whatever it starts.
+        command.process_group(0).stdin(Stdio::null());
+        command.stdout(file.try_clone().expect("a log")).stderr(file);
+        Running { child: command.spawn().expect("a shell"), log }
+    }
+
+    fn command(&self, text: &str) -> Command {
         let mut command = Command::new("sh");
         let mut path = OsString::from(self.path("bin"));
         path.push(":");
@@ -113,5 +131,51 @@ impl Shell {
 
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+}
+
+/// A command that was started and goes on.
+pub struct Running {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Running {
+    /// Everything it wrote so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// Waits until a line it wrote contains every one of `parts`; returns the line.
+    ///
+    /// # Panics
+    /// When none does, or when the command ends without.
+    #[track_caller]
+    pub fn says(&mut self, parts: &[&str]) -> String {
+        eventually(&format!("a line with {parts:?}"), || {
+            // First whether it has ended: what it wrote then is all there is.
+            let ended = self.child.try_wait().expect("state of the process");
+            let log = self.log();
+            let mut lines = log.lines();
+            let line = lines.find(|line| parts.iter().all(|part| line.contains(part)));
+            assert!(line.is_some() || ended.is_none(), "it ended:\n{log}");
+            line.map(str::to_owned)
+        })
+    }
+
+    /// Sends a signal to it and to what it has started.
+    pub fn signal(&self, signal: Signal) {
+        // Whoever has ended already does not mind.
+        let _ = rustix::process::kill_process_group(Pid::from_child(&self.child), signal);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- what the command wrote ---\n{}---", self.log());
+        }
     }
 }

@@ -48,6 +48,10 @@ impl Engine for Idle {
 
     fn end(&self, _: TaskHandle) {}
 
+    fn trouble(&self, _: &str, _: usize) -> Option<String> {
+        None
+    }
+
     fn topics(&self, _: &str) -> BTreeSet<String> {
         BTreeSet::new()
     }

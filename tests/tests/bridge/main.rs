@@ -12,7 +12,6 @@ mod kafka_security;
 mod kafka_to_mqtt;
 mod loops;
 mod mqtt_to_kafka;
-mod tutorial;
 
 use midge_tests::{Kafka, Setup};
 

@@ -7,11 +7,18 @@
 //! Invariant: names of connectors and Kafka topics are the guides' own, so no two tests that run them
 //! share a broker, a Kafka topic or a consumer group: each says what it renames.
 
+mod avro_console_producer;
+mod connect_cli;
 mod connect_notes;
+mod connector_guide;
+mod examples;
+mod mosquitto_guide;
+mod mqtt_sink_guide;
 
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, TcpStream};
 
-use midge_tests::{Kafka, Midge, Output, Publisher, Setup, eventually, mosquitto_passwd};
+use midge_tests::{Kafka, Midge, Output, Port, Publisher, Setup, eventually, mosquitto_passwd};
 use serde_json::Value;
 
 /// A broker that keeps connectors made by REST, at its second port.
@@ -43,6 +50,13 @@ fn user(midge: &Midge, name: &str, password: &str) {
 #[track_caller]
 fn publish(midge: &Midge, topic: &str, payload: &str) {
     Publisher::new(midge).arguments(&["-q", "1", "-t", topic, "-m", payload]).succeeds();
+}
+
+/// Waits until somebody listens at a port.
+#[track_caller]
+fn listens(port: &Port) {
+    let address = (Ipv4Addr::LOCALHOST, port.number());
+    eventually("an MQTT broker listens", || TcpStream::connect(address).ok());
 }
 
 /// What a command printed, as JSON.
