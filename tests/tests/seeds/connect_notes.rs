@@ -3,10 +3,11 @@
 //! `docker exec` runs what follows the container's name. The worker's and the brokers' names stay as
 //! they are: curl finds the worker here, and the brokers' names are names of this broker.
 
-use midge_tests::{Kafka, Midge, Output, Shell, eventually};
+use midge_tests::{Kafka, Midge, Output, Port, Publisher, Shell, eventually};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::{connect, names, printed, publish, user};
+use crate::{connect, listens, names, printed, publish, user};
 
 /// The commands' worker, and that of the later ones.
 const WORKERS: [&str; 2] = ["kafka-connect:8082", "ke-cp-kafka-connect.kafka:8083"];
@@ -180,6 +181,45 @@ fn the_body_to_validate_is_taken_with_its_name_around_it_and_its_mistake_is_foun
     assert_eq!(value["errors"][0], missing);
     assert_eq!(found["error_count"], value["errors"].as_array().expect("a list").len());
     assert!(!found.to_string().contains("xitanez123"), "{found}");
+}
+
+#[test]
+fn at_another_broker_the_session_keeps_what_comes_while_no_worker_is_there() {
+    let there = Port::take();
+    let conf = format!("listener {} 127.0.0.1\npassword_file pwfile\n", there.number());
+    let mut shell = Shell::new().file("mosquitto.conf", &conf);
+    shell.run("mosquitto_passwd -b -c pwfile example_mqtt_client xitanez123").success();
+    // Mosquitto started as root reads it as its own user.
+    shell.run("chmod a+rx . && chmod a+r pwfile mosquitto.conf").success();
+    let _mosquitto = shell.start("exec mosquitto -c mosquitto.conf", "mosquitto.log");
+    listens(&there);
+    let mut midge = connect("").start();
+    shell = shell.curl_finds(WORKERS[1], midge.port(2)).curl_finds(WORKERS[0], midge.port(2));
+    let command = BENCH
+        .replace("mqtt.vernemq:1883", &format!("localhost:{}", there.number()))
+        .replace("bench_data", "bench_data_there");
+    let (status, made) = asked(&shell, &command);
+    assert_eq!(status, "201", "{made}");
+    let publish = |payload: &str| {
+        let user = ["-u", "example_mqtt_client", "-P", "xitanez123"];
+        let message = ["-q", "1", "-t", "bench/1", "-m", payload];
+        Publisher::to(there.number()).arguments(&user).arguments(&message).succeeds();
+    };
+    // Until it has subscribed for the first time, there is no session.
+    let kafka = Kafka::shared();
+    eventually("a record", || {
+        publish("here");
+        (!kafka.records("bench_data_there", "%s\n").is_empty()).then_some(())
+    });
+    midge.signal(Signal::KILL);
+    midge.await_kill();
+    publish("while away");
+    midge.start_again();
+    eventually("what came while it was away", || {
+        let records = kafka.records("bench_data_there", "%s\n");
+        records.contains(&"while away".to_owned()).then_some(())
+    });
+    runs(&shell, "bench-test");
 }
 
 /// The lines of the list with a connector's name, task 0 and a body put in; they come twice in the
