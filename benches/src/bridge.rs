@@ -30,13 +30,13 @@ use crate::wire::Stamp;
 
 mod worker;
 
-use worker::Worker;
+pub(crate) use worker::Worker;
 
 /// The connector's name, which is the trail in every record.
 pub(crate) const CONNECTOR: &str = "bench";
 
 /// Publishers at QoS 1, every acknowledgement waiting for Kafka's.
-const SHAPE: Shape = Shape::Pairs;
+pub(crate) const SHAPE: Shape = Shape::Pairs;
 
 /// Records of a run that reads them from Kafka, unless the options say how many.
 const RECORDS: u64 = 600_000;
@@ -45,15 +45,19 @@ const RECORDS: u64 = 600_000;
 const WORKER_RATE: f64 = 10_000.0;
 
 /// A Kafka for a scenario: the one of the command line, or one of its own.
-struct Kafka {
-    address: String,
+pub(crate) struct Kafka {
+    pub(crate) address: String,
     /// Ends with this value.
     _own: Option<Server>,
 }
 
 impl Kafka {
     /// `None`: the command line names neither, which the report says.
-    fn reach(name: &str, bench: &Bench<'_>, report: &mut Report) -> io::Result<Option<Kafka>> {
+    pub(crate) fn reach(
+        name: &str,
+        bench: &Bench<'_>,
+        report: &mut Report,
+    ) -> io::Result<Option<Kafka>> {
         if let Some(address) = &bench.options.kafka {
             return Ok(Some(Kafka { address: address.clone(), _own: None }));
         }
@@ -71,7 +75,7 @@ impl Kafka {
 static TOPICS: AtomicU64 = AtomicU64::new(0);
 
 /// Runs what has these names in every round, each time with the name of a new topic.
-fn rounds(
+pub(crate) fn rounds(
     options: &Options,
     load: &str,
     names: &[&str],
@@ -124,15 +128,18 @@ pub(crate) fn to_mqtt(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> 
     for qos in options.qos.iter().copied().filter(|qos| *qos < 2) {
         let load = format!("bridge, Kafka → MQTT, QoS {qos}");
         let series = rounds(options, &load, &["midge", "rdkafka"], |place, name| {
-            let loaded = Loaded::create(&kafka.address, name, records, options.payload_bytes)?;
+            let values = kafka::stamped(options.payload_bytes);
+            let loaded = Loaded::create(&kafka.address, name, records, values)?;
             if place == 1 {
                 return kafka::consume(&loaded);
             }
             let sink = sink(&loaded.topic, "", qos);
             let broker = bridge(bench.midge, &loaded.topic, &sink, bench.directory)?;
             let subscriber = subscribe(&broker, "bench/+", qos)?;
-            load::hear(&broker, subscriber, qos, &loaded.sent, || loaded.show())
-                .map_err(|error| broker.explain(&error.to_string()))
+            load::hear(&broker, subscriber, qos, &loaded.sent, load::share(records), || {
+                loaded.show()
+            })
+            .map_err(|error| broker.explain(&error.to_string()))
         });
         report.add(loads::table("bridge").with(series));
     }
@@ -181,7 +188,7 @@ pub(crate) fn connect(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> 
         }
         let mut broker = mosquitto.start(bench.directory, &[])?;
         let directory = bench.directory.join(name);
-        let worker = Worker::start(&directory, &topic, broker.port, "bench/+")?;
+        let worker = Worker::start(&directory, &topic, &Worker::source(&topic, broker.port))?;
         broker.count_beside(worker.process);
         let (mut figures, sent) = publish(&broker, options, Some(WORKER_RATE))?;
         // What Mosquitto has acknowledged is not in Kafka yet.
@@ -194,7 +201,7 @@ pub(crate) fn connect(bench: &Bench<'_>, report: &mut Report) -> io::Result<()> 
 }
 
 /// Starts Midge with these connectors.
-fn bridge(
+pub(crate) fn bridge(
     midge: &Contender,
     topic: &Topic,
     connectors: &str,
@@ -206,7 +213,7 @@ fn bridge(
     midge.start(directory, &["--bridge".to_owned(), file.display().to_string()])
 }
 
-fn source(topic: &Topic) -> String {
+pub(crate) fn source(topic: &Topic) -> String {
     let name = &topic.name;
     format!(
         "[connectors.{CONNECTOR}]\n\
@@ -217,7 +224,7 @@ fn source(topic: &Topic) -> String {
     )
 }
 
-fn sink(topic: &Topic, prefix: &str, qos: u8) -> String {
+pub(crate) fn sink(topic: &Topic, prefix: &str, qos: u8) -> String {
     let name = &topic.name;
     format!(
         "[connectors.back]\n\
@@ -231,7 +238,7 @@ fn sink(topic: &Topic, prefix: &str, qos: u8) -> String {
 }
 
 /// One subscriber that hears every publisher.
-fn subscribe(
+pub(crate) fn subscribe(
     broker: &Broker,
     filter: &str,
     qos: u8,

@@ -14,7 +14,7 @@ use crate::load::{self, Figures};
 use crate::loads::timing;
 use crate::options::Options;
 use crate::process::Broker;
-use crate::publish::{Plan, Source, Topics};
+use crate::publish::{Plan, Sends, Source, Topics};
 use crate::report::{Report, Run, Table};
 use crate::scenario::Bench;
 use crate::subscribe::{Hears, Member};
@@ -171,7 +171,7 @@ fn measure(
         let stream = link::open(broker.port, &format!("publisher-{pair}"))?.into();
         let pattern = format!("bench/{pair}/{NUMBER}/value");
         let numbers = walk.numbers(pair, share);
-        Ok(Source { stream, topics: Some(Topics { pattern, numbers }) })
+        Ok(Source { stream, sends: Sends::Numbered(Topics { pattern, numbers }) })
     });
     let plan = Plan {
         qos: 0,

@@ -140,7 +140,7 @@ pub(crate) fn produce(
         .set("message.timeout.ms", "0")
         .create_with_context(reports.clone())
         .map_err(io::Error::other)?;
-    let mut feed = Feed::new(options.payload_bytes).with_headers();
+    let mut feed = Feed::new(stamped(options.payload_bytes)).with_headers();
     let delivered = || reports.0.delivered.load(Ordering::Relaxed);
 
     let mut phase = Phase::Connect(Instant::now() + PATIENCE);
@@ -190,17 +190,30 @@ struct Feed {
     /// By publisher, where there are any.
     headers: Vec<OwnedHeaders>,
     payload: Vec<u8>,
+    compose: Compose,
+}
+
+/// Writes a record's value in the place of the one before.
+pub(crate) type Compose = Box<dyn Fn(Stamp, &mut Vec<u8>)>;
+
+/// Values that a stamp opens.
+pub(crate) fn stamped(payload_bytes: usize) -> Compose {
+    Box::new(move |stamp, value| {
+        value.resize(payload_bytes, FILLER);
+        stamp.write(value);
+    })
 }
 
 impl Feed {
-    fn new(payload_bytes: usize) -> Self {
+    fn new(compose: Compose) -> Self {
         let publishers = Shape::Pairs.publishers();
         Self {
             sent: vec![0; publishers],
             total: 0,
             topics: (0..publishers).map(|index| format!("bench/{index}")).collect(),
             headers: Vec::new(),
-            payload: vec![FILLER; payload_bytes],
+            payload: Vec::new(),
+            compose,
         }
     }
 
@@ -235,7 +248,7 @@ impl Feed {
             let publisher = (self.total % self.sent.len() as u64) as usize;
             let sequence = self.sent[publisher];
             let stamp = Stamp { publisher: publisher as u32, sequence, sent_nanos: 0 };
-            stamp.write(&mut self.payload);
+            (self.compose)(stamp, &mut self.payload);
             let mut record = BaseRecord::to(&topic.name)
                 .key(self.topics[publisher].as_bytes())
                 .payload(&self.payload[..]);

@@ -13,7 +13,7 @@ use crate::histogram::Histogram;
 use crate::process::{self, Broker, Contender, Counters};
 use crate::publish::{self, Plan, Source};
 use crate::shared::Shared;
-use crate::subscribe::{self, Hears, Member};
+use crate::subscribe::{self, Hears, Member, Received};
 use crate::window::Faults;
 use crate::{link, relay};
 
@@ -166,12 +166,24 @@ pub(crate) fn drive_clients(
     plan: Plan,
     timing: Timing,
 ) -> io::Result<(Figures, Vec<u64>)> {
+    let receive = (!subscribers.is_empty())
+        .then_some(|shared: &Shared| subscribe::run(shared, plan.qos, plan.window, subscribers));
+    drive_into(broker, publishers, receive, plan, timing)
+}
+
+/// As `drive_clients`, with any receiver: it tells by what is shared what it has, and ends when
+/// nothing more will come.
+pub(crate) fn drive_into(
+    broker: &Broker,
+    publishers: Vec<Source>,
+    receive: Option<impl FnOnce(&Shared) -> io::Result<Received> + Send>,
+    plan: Plan,
+    timing: Timing,
+) -> io::Result<(Figures, Vec<u64>)> {
     let shared = &Shared::new(publishers.len())?;
-    let heard = !subscribers.is_empty();
+    let heard = receive.is_some();
     std::thread::scope(|scope| {
-        let subscribing = heard.then(|| {
-            scope.spawn(move || subscribe::run(shared, plan.qos, plan.window, subscribers))
-        });
+        let subscribing = receive.map(|receive| scope.spawn(move || receive(shared)));
         let publishing = scope.spawn(move || publish::run(shared, plan, publishers));
         let counter = if heard { &shared.delivered } else { &shared.acknowledged };
         let interval = observe(broker, shared, timing, &|| counter.load(Ordering::Acquire));
@@ -206,12 +218,13 @@ pub(crate) fn drive_clients(
 }
 
 /// What subscribers get of messages that another source has: `begin` sets it going once they are
-/// there. Measured between a tenth and nine tenths of them.
+/// there. Measured between so many and so many of them.
 pub(crate) fn hear(
     broker: &Broker,
     subscribers: Vec<(TcpStream, Hears)>,
     qos: u8,
     sent: &[u64],
+    interval: (u64, u64),
     begin: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<Figures> {
     let shared = &Shared::new(sent.len())?;
@@ -220,7 +233,8 @@ pub(crate) fn hear(
     let window = sent.iter().max().copied().unwrap_or(1) as usize;
     std::thread::scope(|scope| {
         let subscribing = scope.spawn(move || subscribe::run(shared, qos, window, members));
-        let interval = begin().and_then(|()| observe_share(broker, shared, sent.iter().sum()));
+        let interval =
+            begin().and_then(|()| observe_share(broker, shared, interval, sent.iter().sum()));
         if interval.is_err() {
             shared.failed.store(true, Ordering::SeqCst);
         }
@@ -241,9 +255,13 @@ pub(crate) fn share(total: u64) -> (u64, u64) {
     (total / 10, total - total / 10)
 }
 
-fn observe_share(broker: &Broker, shared: &Shared, total: u64) -> io::Result<[Snapshot; 2]> {
+fn observe_share(
+    broker: &Broker,
+    shared: &Shared,
+    (first, last): (u64, u64),
+    total: u64,
+) -> io::Result<[Snapshot; 2]> {
     let units = &|| shared.delivered.load(Ordering::Acquire);
-    let (first, last) = share(total);
     let counters = broker.counters();
     let take = || Snapshot::take(broker, shared, counters.as_ref(), units);
     wait(shared, LONGEST, &|| units() >= first);

@@ -12,6 +12,7 @@ mod certificate;
 mod compare;
 mod connections;
 mod connects;
+mod conversions;
 mod drain;
 mod durable;
 mod filters;

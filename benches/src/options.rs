@@ -35,7 +35,7 @@ Runs Midge and its peers in turn under the same load and compares them.
   --peer NAME=COMMAND   one more to compare with, {port} and {config} are filled in; repeatable
   --only LIST           of {scenarios}
                         [all but `requirements`, which has the loads that bounds are set for,
-                        and `connect`, which needs Maven and a JDK]
+                        and `connect` and `conversions`, which need Maven and a JDK]
   --qos LIST            of 0,1,2 [0,1]
   --rounds N            fresh runs of each broker; medians are shown [5]
   --seconds N           measured time of a run; in `outage`, how long Kafka is away [2]
@@ -48,7 +48,7 @@ Runs Midge and its peers in turn under the same load and compares them.
   --connections N       clients in `idle` [10000]
   --queued N            messages of 256 bytes queued in `recovery` [1000000]
   --kafka ADDRESS       bootstrap address of a real Kafka, for `bridge`, `bridge-back`,
-                        `bridge-both` and `connect`
+                        `bridge-both`, `connect` and `conversions`
   --kafka-script PATH   starts and stops a Kafka of its own, as tests/kafka/kafka does, for `outage`
                         and, without --kafka, for the others
   --json FILE           writes every run there as well

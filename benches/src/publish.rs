@@ -38,10 +38,20 @@ pub(crate) struct Plan {
     pub(crate) timed: bool,
 }
 
-/// A publisher's connection, and its topics when it is not `bench/` and its number.
+/// A publisher's connection, and what it sends.
 pub(crate) struct Source {
     pub(crate) stream: Stream,
-    pub(crate) topics: Option<Topics>,
+    pub(crate) sends: Sends,
+}
+
+/// What a publisher sends.
+pub(crate) enum Sends {
+    /// Payloads that a stamp opens, under `bench/` and its number.
+    Stamped,
+    /// The same under topics of its own.
+    Numbered(Topics),
+    /// Readings, under `bench/` and its number.
+    Readings,
 }
 
 /// A pattern with a number in it, and the first number and how many there are.
@@ -52,17 +62,19 @@ pub(crate) struct Topics {
 
 impl<S: Into<Stream>> From<S> for Source {
     fn from(stream: S) -> Self {
-        Self { stream: stream.into(), topics: None }
+        Self { stream: stream.into(), sends: Sends::Stamped }
     }
 }
 
 impl Source {
     fn template(&self, index: usize, plan: &Plan) -> Template {
-        match &self.topics {
-            None => Template::new(&format!("bench/{index}"), plan.qos, plan.payload_bytes),
-            Some(Topics { pattern, numbers }) => {
+        let topic = format!("bench/{index}");
+        match &self.sends {
+            Sends::Stamped => Template::new(&topic, plan.qos, plan.payload_bytes),
+            Sends::Numbered(Topics { pattern, numbers }) => {
                 Template::numbered(pattern, *numbers, plan.qos, plan.payload_bytes)
             }
+            Sends::Readings => Template::reading(&topic, plan.qos),
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::options::Options;
 use crate::process::Contender;
 use crate::report::Report;
 use crate::{
-    bridge, connections, connects, durable, filters, groups, idle, loads, logins, outage, recovery,
-    retained, secured,
+    bridge, connections, connects, conversions, durable, filters, groups, idle, loads, logins,
+    outage, recovery, retained, secured,
 };
 
 /// One kind of measurement, by the name it has on the command line.
@@ -45,6 +45,7 @@ pub(crate) static ALL: &[Scenario] = &[
     Scenario { name: "bridge-back", usual: true, run: bridge::to_mqtt },
     Scenario { name: "bridge-both", usual: true, run: bridge::both },
     Scenario { name: "connect", usual: false, run: bridge::connect },
+    Scenario { name: "conversions", usual: false, run: conversions::run },
     Scenario { name: "outage", usual: true, run: outage_of_kafka },
 ];
 

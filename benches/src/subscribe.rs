@@ -56,6 +56,13 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    /// What somebody else has received who hears everybody, with what was wrong.
+    pub(crate) fn by_publisher(expected: Vec<Expected>, faults: Faults) -> Received {
+        let hears = Hears { first: 0, count: expected.len() };
+        let audiences = vec![Audience { hears, expected, is_group: false }];
+        Received { audiences, latency: Histogram::new(), faults }
+    }
+
     /// Deliveries that are missing of what was sent.
     pub(crate) fn lost(&self, sent: &[u64]) -> u64 {
         self.audiences

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+pub(crate) mod reading;
+
 /// First byte of a CONNACK.
 pub(crate) const CONNACK: u8 = 0x20;
 /// First byte of a PUBACK.
@@ -124,8 +126,12 @@ impl Stamp {
         out
     }
 
-    /// Reads a payload back; its filler must have survived as well.
+    /// Reads a payload back, a reading as well; its filler must have survived too.
     pub(crate) fn read(payload: &[u8]) -> Result<Self, Malformed> {
+        // No publisher's number begins like that.
+        if payload.first() == Some(&b'{') {
+            return reading::read(payload);
+        }
         let Some((stamp, filler)) = payload.split_at_checked(STAMP_BYTES) else {
             return Err(Malformed("payload is shorter than its stamp"));
         };
@@ -147,6 +153,7 @@ pub(crate) struct Template {
     frame: Vec<u8>,
     packet_id_at: Option<usize>,
     stamp_at: usize,
+    is_reading: bool,
     numbers: Option<Numbers>,
 }
 
@@ -168,15 +175,26 @@ impl Template {
     /// Encodes the frame for one topic; `payload_bytes` has room for the stamp.
     pub(crate) fn new(topic: &str, qos: u8, payload_bytes: usize) -> Self {
         assert!(payload_bytes >= STAMP_BYTES, "a payload holds its stamp");
+        Self::of(topic, qos, &vec![FILLER; payload_bytes])
+    }
+
+    /// As `new`, with readings.
+    pub(crate) fn reading(topic: &str, qos: u8) -> Self {
+        let stamp = Stamp { publisher: 0, sequence: 0, sent_nanos: 0 };
+        Self { is_reading: true, ..Self::of(topic, qos, &reading::text(stamp)) }
+    }
+
+    fn of(topic: &str, qos: u8, payload: &[u8]) -> Self {
         let mut body = Vec::new();
         string(&mut body, topic);
         if qos > 0 {
             body.extend_from_slice(&[0, 0]);
         }
-        body.resize(body.len() + payload_bytes, FILLER);
+        body.extend_from_slice(payload);
         let frame = packet(0x30 | qos << 1, &body);
-        let stamp_at = frame.len() - payload_bytes;
-        Self { frame, packet_id_at: (qos > 0).then(|| stamp_at - 2), stamp_at, numbers: None }
+        let stamp_at = frame.len() - payload.len();
+        let packet_id_at = (qos > 0).then(|| stamp_at - 2);
+        Self { frame, packet_id_at, stamp_at, is_reading: false, numbers: None }
     }
 
     /// As `new` for so many topics: `NUMBER` in the pattern becomes each number from `first` on.
@@ -208,7 +226,8 @@ impl Template {
         if let Some(at) = self.packet_id_at {
             out[start + at..start + at + 2].copy_from_slice(&packet_id.to_be_bytes());
         }
-        stamp.write(&mut out[start + self.stamp_at..]);
+        let payload = &mut out[start + self.stamp_at..];
+        if self.is_reading { reading::write(stamp, payload) } else { stamp.write(payload) }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer};
 
-use super::{Feed, QUEUE_MESSAGES, Topic};
+use super::{Compose, Feed, QUEUE_MESSAGES, Topic};
 use crate::link::PATIENCE;
 
 /// How long writing all of them may take.
@@ -29,7 +29,7 @@ impl Loaded {
         address: &str,
         name: &str,
         records: u64,
-        payload_bytes: usize,
+        compose: Compose,
     ) -> io::Result<Self> {
         let topic = Topic::create(address, name)?;
         let producer: BaseProducer = ClientConfig::new()
@@ -41,7 +41,7 @@ impl Loaded {
             .map_err(io::Error::other)?;
         producer.init_transactions(PATIENCE).map_err(io::Error::other)?;
         producer.begin_transaction().map_err(io::Error::other)?;
-        let mut feed = Feed::new(payload_bytes);
+        let mut feed = Feed::new(compose);
         let until = Instant::now() + LONGEST;
         while feed.total < records {
             feed.fill(&producer, &topic, records - feed.total)?;

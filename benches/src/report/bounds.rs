@@ -71,6 +71,21 @@ const fn of_client(load: &'static str, client: &'static str) -> Bound {
     by_client(load, client, CPU, Limit::Most(2.0), OWN)
 }
 
+const ONE_PROCESS: &str = "one process instead of two, and no hop between them";
+
+/// CPU of a connector by class by that of Mosquitto and a Connect worker.
+const fn by_worker(load: &'static str) -> Bound {
+    let (against, limit) = (Some("mosquitto + connect"), Limit::Most(0.1));
+    Bound { table: "conversions", load, value: CPU, against, limit, why: ONE_PROCESS }
+}
+
+/// CPU of a connector by class by that of one of the bridge's own kind.
+const fn by_own(load: &'static str, own: &'static str) -> Bound {
+    let why = "a class that changes nothing costs nothing";
+    let (against, limit) = (Some(own), Limit::Most(1.1));
+    Bound { table: "conversions", load, value: CPU, against, limit, why }
+}
+
 const TREE: &str = "a tree of topics does not grow with what it does not match";
 
 /// CPU among many filters by Mosquitto's.
@@ -187,8 +202,16 @@ static BOUNDS: &[Bound] = &[
         "mosquitto + connect",
         CPU,
         Limit::Most(0.1),
-        "one process instead of two, and no hop between them",
+        ONE_PROCESS,
     ),
+    by_worker("MQTT → Kafka, bytes, 256 bytes"),
+    by_worker("MQTT → Kafka, JSON with schema, 256 bytes"),
+    by_worker("MQTT → Kafka, Avro, 256 bytes"),
+    by_worker("Kafka → MQTT, bytes, 256 bytes"),
+    by_worker("Kafka → MQTT, JSON with schema, 256 bytes"),
+    by_worker("Kafka → MQTT, Avro, 256 bytes"),
+    by_own("MQTT → Kafka, bytes, 256 bytes", "midge, type = \"source\""),
+    by_own("Kafka → MQTT, bytes, 256 bytes", "midge, type = \"sink\""),
 ];
 
 impl Bound {
