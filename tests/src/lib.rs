@@ -36,7 +36,7 @@ pub use message::{
     Outgoing, QOS0, QOS1, QOS2, VERSIONS, filter, message, options, text, topic, will,
 };
 pub use midge::{Daemon, Midge, Refusal, Setup};
-pub use mosquitto::{Publisher, Subscriber, mosquitto_passwd};
+pub use mosquitto::{Mosquitto, Publisher, Subscriber, mosquitto_passwd};
 pub use ports::Port;
 pub use process::{Output, binary, output, repository, run};
 pub use raw::Raw;

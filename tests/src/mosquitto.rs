@@ -1,4 +1,6 @@
-//! Mosquitto's own programs: `mosquitto_pub`, `mosquitto_sub`, `mosquitto_passwd`.
+//! Mosquitto's own programs: `mosquitto_pub`, `mosquitto_sub`, `mosquitto_passwd`, and the broker.
+
+mod server;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -7,6 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::process::{Output, output};
 use crate::{Midge, eventually};
+
+pub use server::Mosquitto;
 
 /// `mosquitto_pub` and its arguments: `Publisher::new(&midge).arguments(&["-t", "a"]).run()`.
 pub struct Publisher {

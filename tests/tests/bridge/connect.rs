@@ -15,7 +15,7 @@ const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
 
 /// A broker with a disk and a REST interface at its second port.
-fn with_rest(more: &str) -> Setup {
+pub(super) fn with_rest(more: &str) -> Setup {
     let rest = format!(
         "[connect]\nrest_listen = \"127.0.0.1:@PORT2@\"\n{more}\n\
          [persistence]\nenabled = true\ndirectory = \"@DIR@\"\n"
@@ -24,7 +24,7 @@ fn with_rest(more: &str) -> Setup {
 }
 
 /// A request as `curl` makes it; the status and what came, `null` where nothing did.
-fn rest(midge: &Midge, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+pub(super) fn rest(midge: &Midge, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
     rest_as(midge, "", method, path, body)
 }
 
@@ -53,7 +53,7 @@ fn rest_as(
 
 /// Waits until a connector and its first task are in a state.
 #[track_caller]
-fn is(midge: &Midge, name: &str, state: &str) -> Value {
+pub(super) fn is(midge: &Midge, name: &str, state: &str) -> Value {
     eventually(&format!("{name} is {state}"), || {
         let (_, status) = rest(midge, "GET", &format!("/connectors/{name}/status"), None);
         let task = &status["tasks"][0]["state"];

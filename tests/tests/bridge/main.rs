@@ -12,6 +12,7 @@ mod kafka_security;
 mod kafka_to_mqtt;
 mod loops;
 mod mqtt_to_kafka;
+mod remote;
 
 use midge_tests::{Kafka, Setup};
 
