@@ -171,7 +171,7 @@ impl Bridge {
         true
     }
 
-    /// What routing has to know: one tap a source connector.
+    /// What routing has to know: one tap a source connector that takes from this broker.
     pub fn taps(&self) -> Arc<[Tap]> {
         self.taps_of(&self.host)
     }
@@ -232,12 +232,12 @@ impl Bridge {
         }
     }
 
-    /// Why the other broker of these rules is away, or that it is back.
-    pub(crate) fn remote(&self, rules: &[String], away: Option<&str>) {
+    /// Why a connection of these rules to another broker cannot be had, or that it can.
+    pub(crate) fn remote(&self, rules: &[String], connection: usize, away: Option<&str>) {
         for running in self.running().values() {
             let health = running.health();
             if rules.iter().any(|rule| rule == health.name()) {
-                health.remote(away);
+                health.remote(connection, away);
             }
         }
     }

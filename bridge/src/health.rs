@@ -3,6 +3,7 @@
 //! Trouble is logged once an episode: Kafka going away and coming back are one line each, and
 //! messages refused one after another are one line a minute, with their number.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -130,8 +131,8 @@ struct Words {
     dropped: Option<(Instant, u64)>,
     /// Why the store takes nothing.
     store: Option<String>,
-    /// Why the other MQTT broker is away.
-    remote: Option<String>,
+    /// Why the other MQTT broker is away, by connection.
+    remote: BTreeMap<usize, String>,
 }
 
 impl Health {
@@ -339,28 +340,33 @@ impl Health {
         begins
     }
 
-    /// Why the other MQTT broker is away, or that it is back; said when it changes.
-    pub(crate) fn remote(&self, away: Option<&str>) {
+    /// Why a connection to the other MQTT broker cannot be had, or that it can; said when it
+    /// changes.
+    pub(crate) fn remote(&self, connection: usize, away: Option<&str>) {
         let connector = &self.name;
         let mut words = self.words();
-        if words.remote.as_deref() == away {
+        if words.remote.get(&connection).map(String::as_str) == away {
             return;
         }
-        words.remote = away.map(str::to_owned);
         if let Some(error) = away {
-            words.last_error = words.remote.clone();
+            words.remote.insert(connection, error.to_owned());
+            words.last_error = Some(error.to_owned());
             drop(words);
             self.count_error();
             warn!(connector, error, "the mqtt broker is away, trying again");
-        } else {
-            drop(words);
+            return;
+        }
+        words.remote.remove(&connection);
+        let is_back = words.remote.is_empty();
+        drop(words);
+        if is_back {
             info!(connector, "the mqtt broker is back");
         }
     }
 
     /// Why the other MQTT broker is away, while it is.
     pub(crate) fn remote_trouble(&self) -> Option<String> {
-        self.words().remote.clone()
+        self.words().remote.values().next().cloned()
     }
 
     pub(crate) fn is_away(&self) -> bool {
@@ -380,7 +386,7 @@ impl Health {
         let words = self.words();
         let state = if self.stopped.load(Ordering::Relaxed) {
             State::Stopped
-        } else if self.is_away() || words.remote.is_some() {
+        } else if self.is_away() || !words.remote.is_empty() {
             State::Waiting
         } else {
             State::Running

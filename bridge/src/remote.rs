@@ -79,19 +79,19 @@ pub(crate) struct Voice {
 }
 
 impl Voice {
-    /// The broker is away.
-    fn away(&self, why: &str) {
-        self.tell(Some(why));
+    /// A connection to the broker cannot be had.
+    fn away(&self, connection: usize, why: &str) {
+        self.tell(connection, Some(why));
     }
 
-    /// The broker is back.
-    fn back(&self) {
-        self.tell(None);
+    /// It can.
+    fn back(&self, connection: usize) {
+        self.tell(connection, None);
     }
 
-    fn tell(&self, away: Option<&str>) {
+    fn tell(&self, connection: usize, away: Option<&str>) {
         match self.bridge.upgrade() {
-            Some(bridge) => bridge.remote(&self.rules, away),
+            Some(bridge) => bridge.remote(&self.rules, connection, away),
             None => debug!(rules = ?self.rules, away, "the bridge has ended"),
         }
     }

@@ -114,6 +114,8 @@ pub(super) struct Route {
     /// How long an attempt may take.
     pub(super) timeout: Duration,
     pub(super) voice: Voice,
+    /// Which of the task's connections it is.
+    pub(super) connection: usize,
     /// What to do when there is no sense in going on.
     pub(super) failed: Arc<dyn Fn(String) + Send + Sync>,
 }
@@ -202,7 +204,7 @@ impl<S: Side> Runner<S> {
                     let (_, host, port) = self.address(place);
                     let why = format!("{host}:{port}: {trouble}");
                     debug!(rules = ?self.route.voice.rules, error = why, "connection ended");
-                    self.route.voice.away(&why);
+                    self.route.voice.away(self.route.connection, &why);
                     if let Trouble::Final(_) = trouble {
                         (self.route.failed)(why);
                         return;
@@ -350,7 +352,7 @@ impl<S: Side> Runner<S> {
             let Some(event) = self.session.receive(now, input)? else { break };
             if let Event::Connected { session_present } = event {
                 connection.up = Some(now);
-                self.route.voice.back();
+                self.route.voice.back(self.route.connection);
                 info!(rules = ?self.route.voice.rules, session_present, "connected to the broker");
             }
             self.side.event(now, &mut self.session, event)?;

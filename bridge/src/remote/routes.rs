@@ -189,4 +189,54 @@ mod tests {
         assert_eq!(fired(&routes, "$SYS/x"), [(0, 1)]);
         assert_eq!(fired(&routes, "a/x"), [(0, 0), (0, 2)]);
     }
+
+    /// Every text of up to this many levels.
+    fn texts(levels: &[&str], depth: usize) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        let mut last = vec![String::new()];
+        for level in 0..depth {
+            let longer = last.iter().flat_map(|text| {
+                levels.iter().map(move |part| match level {
+                    0 => (*part).to_owned(),
+                    _ => format!("{text}/{part}"),
+                })
+            });
+            last = longer.collect();
+            all.extend(last.iter().cloned());
+        }
+        all
+    }
+
+    #[test]
+    fn filters_cover_and_meet_as_the_topics_they_match_do() {
+        let filters = texts(&["a", "$", "+", "#", ""], 3);
+        let filters: Vec<TopicFilter> =
+            filters.iter().filter_map(|text| TopicFilter::try_from(text.as_str()).ok()).collect();
+        // A level more than filters have, and a name that no filter has.
+        let topics = texts(&["a", "$", "b", ""], 4);
+        let topics: Vec<TopicName> =
+            topics.iter().filter_map(|text| TopicName::try_from(text.as_str()).ok()).collect();
+        let matches = |filter: &TopicFilter| -> Vec<bool> {
+            topics.iter().map(|topic| filter.matches(topic)).collect()
+        };
+        let matched: Vec<Vec<bool>> = filters.iter().map(matches).collect();
+        assert!(filters.len() > 80 && topics.len() > 300);
+        for (one, by_one) in filters.iter().zip(&matched) {
+            for (other, by_other) in filters.iter().zip(&matched) {
+                let both = by_one.iter().zip(by_other);
+                let meets = both.clone().any(|(one, other)| *one && *other);
+                // The topic that `/#` and `+` have in common is empty, which no topic is.
+                let empty = [one, other].iter().any(|filter| filter.filter() == "/#");
+                assert!(meet(one, other) == meets || (empty && !meets), "{one} meets {other}");
+                let includes = both.clone().all(|(one, other)| *one || !*other);
+                let covered = covers(one, other);
+                // `+/#` is `#` in other words: the other way round it is covered.
+                let same = by_one == by_other && covers(other, one);
+                assert!(
+                    covered == includes || (includes && (same || empty)),
+                    "{one} covers {other}"
+                );
+            }
+        }
+    }
 }

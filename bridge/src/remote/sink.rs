@@ -48,7 +48,7 @@ impl Sink {
         let queue = Arc::new(Mutex::default());
         let signals = Arc::<Signals>::default();
         let bridge = voice.bridge.clone();
-        let route = Route { broker: broker.clone(), tls, timeout, voice, failed };
+        let route = Route { broker: broker.clone(), tls, timeout, voice, connection: 0, failed };
         let session = Session::new(identity, Instant::now());
         let waiting = Arc::clone(&queue);
         let side = Connection { bridge, queue: waiting, timeout, has_begun: false };

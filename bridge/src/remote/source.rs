@@ -110,6 +110,7 @@ impl Source {
                 tls: tls.clone(),
                 timeout: identity.timeout,
                 voice: voice.clone(),
+                connection,
                 failed: Arc::clone(&failed),
             };
             let session = Session::new(identity, Instant::now());
