@@ -1,7 +1,9 @@
 //! The environment of aiproshar's connector: its variables run a connector, with nothing changed but
 //! ports and Kafka's address.
 
-use midge_tests::{Kafka, Midge, Publisher, Setup, eventually, mosquitto_passwd, rest};
+use midge_tests::{
+    Kafka, Midge, Mosquitto, Publisher, Setup, eventually, mosquitto_passwd, rest,
+};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -229,4 +231,64 @@ fn rest_shows_it_as_a_connector_of_a_file_and_a_reload_leaves_it_alone() {
     midge.says(&["configuration reloaded"]);
     publish(&midge, "shown", "after the reload");
     assert_eq!(records("shown-kafka", 1), ["shown after the reload"]);
+}
+
+#[test]
+fn beside_mosquitto_it_is_a_client_whose_session_has_what_came_meanwhile() {
+    let mosquitto = Mosquitto::start("");
+    let publish = |mqtt_topic: &str, payload: &str| {
+        let arguments = ["-q", "1", "-t", mqtt_topic, "-m", payload];
+        Publisher::to(mosquitto.port()).arguments(&arguments).succeeds();
+    };
+    let mut midge = image(&[
+        ("MQTT_BROKER_PORT", &mosquitto.port().to_string()),
+        ("TOPIC_LIST", "beside:client-named"),
+        ("WILDCARD_TOPIC_LIST", "beside/+/mqtt:client-first,beside/kc/#:client-second"),
+    ])
+    .listening(&[])
+    .start();
+    midge.says(&["is another MQTT broker's", "the connector is its client"]);
+    // Filters that overlap have a connection each.
+    mosquitto.says("Sending SUBACK", 2);
+    publish("beside", "one");
+    publish("beside/kc/mqtt", "two");
+    publish("beside/kc/x/y", "three");
+    assert_eq!(records("client-named", 1), ["beside one"]);
+    assert_eq!(records("client-first", 1), ["beside/kc/mqtt two"]);
+    assert_eq!(records("client-second", 1), ["beside/kc/x/y three"]);
+    midge.says(&["several filters match", "beside/+/mqtt", "beside/kc/#"]);
+    midge.signal(rustix::process::Signal::TERM);
+    midge.ended();
+    publish("beside", "meanwhile");
+    midge.start_again();
+    assert_eq!(records("client-named", 2), ["beside meanwhile", "beside one"]);
+    assert!(!midge.log().contains("12345678"), "{}", midge.log());
+}
+
+#[test]
+fn a_connector_only_waits_for_a_broker_that_starts_later_and_is_as_well_as_it() {
+    let mut mosquitto = Mosquitto::start("");
+    let port = mosquitto.port().to_string();
+    let only = [
+        ("MQTT_BROKER_PORT", port.as_str()),
+        ("TOPIC_LIST", "later:later-kafka"),
+        ("CONNECTOR_ONLY", "true"),
+    ];
+    mosquitto.stop();
+    let midge = image(&only).listening(&[]).start();
+    midge.says(&["no listener of our own: the connector is a client of the broker at 127.0.0.1"]);
+    let healthy = || {
+        let arguments = Setup::arguments(&["health", "-c", "@DIR@/mosquitto.conf"]);
+        let setup = arguments.file("mosquitto.conf", IMAGE);
+        let setup = only.iter().fold(setup, |setup, (name, value)| setup.environment(name, value));
+        setup.run().code
+    };
+    assert_eq!(healthy(), Some(1));
+    mosquitto.start_again();
+    mosquitto.says("Sending SUBACK", 1);
+    assert_eq!(healthy(), Some(0));
+    Publisher::to(mosquitto.port())
+        .arguments(&["-q", "1", "-t", "later", "-m", "in the end"])
+        .succeeds();
+    assert_eq!(records("later-kafka", 1), ["later in the end"]);
 }
