@@ -1,9 +1,7 @@
 //! The environment of aiproshar's connector: its variables run a connector, with nothing changed but
 //! ports and Kafka's address.
 
-use midge_tests::{
-    Kafka, Midge, Mosquitto, Publisher, Setup, eventually, mosquitto_passwd, rest,
-};
+use midge_tests::{Kafka, Midge, Mosquitto, Publisher, Setup, eventually, mosquitto_passwd, rest};
 use serde_json::json;
 use tempfile::TempDir;
 
