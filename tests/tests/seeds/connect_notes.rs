@@ -222,6 +222,44 @@ fn at_another_broker_the_session_keeps_what_comes_while_no_worker_is_there() {
     runs(&shell, "bench-test");
 }
 
+/// The list of options of Lenses' source.
+const OPTIONS: &str = "
+    - connect.mqtt.ksql
+    - connect.mqtt.hosts
+    - connect.mqtt.service.quality (default - 1)
+    - connect.mqtt.username
+    - connect.mqtt.password
+    - connect.mqtt.client.id
+    - connect.mqtt.timeout (default - 3000ms)
+    - connect.mqtt.clean (default - true)
+    - connect.mqtt.keep.alive (default - 5000)
+    - connect.mqtt.converter.throw.on.error (default - false)
+    - connect.converter.avro.schemas
+    - connect.progress.enabled
+";
+
+#[test]
+fn the_options_that_the_notes_list_have_the_defaults_that_they_list() {
+    let (_midge, shell) = worker();
+    let address = format!("http://{}/connector-plugins/{LENSES_SOURCE}/config", WORKERS[0]);
+    let (_, options) = asked(&shell, &format!("curl -s {address}"));
+    let options = options.as_array().expect("a list");
+    for line in OPTIONS.lines().filter(|line| !line.is_empty()) {
+        let line = line.trim_start_matches([' ', '-']);
+        let (name, default) = match line.split_once(" (default - ") {
+            Some((name, default)) => (name, Some(default.trim_end_matches(')'))),
+            None => (line, None),
+        };
+        // A second spelling of an option is shown by the first.
+        let name = name.replace("ksql", "kcql");
+        let option = options.iter().find(|option| option["name"] == *name);
+        let option = option.unwrap_or_else(|| panic!("{name}: {options:?}"));
+        if let Some(default) = default {
+            assert_eq!(option["default_value"], default.trim_end_matches("ms"), "{name}");
+        }
+    }
+}
+
 /// The lines of the list with a connector's name, task 0 and a body put in; they come twice in the
 /// notes, with and without the method's meaning.
 const CALLS: &str = "
