@@ -17,6 +17,10 @@ use crate::resolved::ConnectorFile;
 pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
     draft.files.push(file.to_owned());
     let line = |line| Origin::Line { file: file.to_owned(), line };
+    if bytes.trim_ascii_start().starts_with(b"{") {
+        let message = "found JSON, expected properties, NAME=VALUE a line; REST takes JSON";
+        return draft.error(&line(1), "", message);
+    }
     let (properties, malformed) = properties::parse(bytes);
     for found in malformed {
         draft.error(&line(found.line), "", found.message);

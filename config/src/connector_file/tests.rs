@@ -52,6 +52,14 @@ fn what_every_file_needs_is_missed_where_it_should_stand() {
 }
 
 #[test]
+fn json_is_told_as_such() {
+    assert_eq!(
+        errors("\n{\"name\": \"a\", \"config\": {}}", ""),
+        "mqtt.properties:1: found JSON, expected properties, NAME=VALUE a line; REST takes JSON\n"
+    );
+}
+
+#[test]
 fn two_connectors_of_one_name_are_a_mistake() {
     let toml = "[connectors.mqtt]\ntype = \"sink\"\nkafka_topics = \"a\"\n";
     assert_eq!(

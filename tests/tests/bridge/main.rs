@@ -5,6 +5,7 @@
 //! next one of its group until its session has timed out there.
 
 mod connect;
+mod connect_standalone;
 mod connector_environment;
 mod dev;
 mod kafka_outage;
