@@ -110,6 +110,23 @@ pub(crate) fn check_files(
     wrong
 }
 
+/// What property files say without effect, a line each.
+pub(crate) fn notices(config: &Config) -> Vec<String> {
+    let worker = configured(config);
+    let mut lines = Vec::new();
+    for file in &config.connector_files {
+        let ConnectorFile { name, properties, .. } = file;
+        let read = class::read(name, properties, &with_files(&worker, properties));
+        for notice in read.map(|read| read.notices).unwrap_or_default() {
+            // It stands where the first property stands that it names.
+            let mut words = notice.split([' ', ',', ':']);
+            let named = words.find(|word| properties.contains_key(*word)).unwrap_or_default();
+            lines.push(format!("{}: {notice}", file.origin(named)));
+        }
+    }
+    lines
+}
+
 /// Warns of sources of property files whose user may not read anything they take.
 pub(crate) fn warn_of_silent(config: &Config, policy: &Policy) {
     let open = Arc::new(Acl::open());

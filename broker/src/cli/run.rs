@@ -11,6 +11,7 @@ use super::options::RunOptions;
 use super::process::{self, PidFile};
 use super::{INVALID, own_listener};
 use crate::broker::{Broker, Running, StartError};
+use crate::connect;
 use crate::logging::Logging;
 use crate::storage::StorageError;
 
@@ -108,6 +109,9 @@ fn all_mistakes(errors: &[ConfigError], sources: &Sources) -> Vec<String> {
 /// Says what is wrong with the files that a configuration names.
 fn test(config: &Config) -> ExitCode {
     for notice in &config.notices {
+        eprintln!("Warning: {notice}");
+    }
+    for notice in connect::notices(config) {
         eprintln!("Warning: {notice}");
     }
     match Broker::check(config) {

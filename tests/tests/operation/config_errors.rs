@@ -128,20 +128,26 @@ fn a_connector_file_is_checked_like_any_other() {
 
 #[test]
 fn a_property_nobody_knows_is_ignored_with_one_line() {
-    let midge = Setup::conf("")
-        .file(
-            "mqtt.properties",
-            "name=mqtt\n\
-             connector.class=com.evokly.kafka.connect.mqtt.MqttSourceConnector\n\
-             kafka.topic=t\n\
-             mqtt.server_uris=tcp://localhost:@PORT@\n\
-             mqtt.topic=a\n\
-             mqtt.surprise=1\n",
-        )
-        .argument("--connector")
-        .argument("@DIR@/mqtt.properties")
-        .environment("MIDGE__KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
-        .start();
+    let setup = || {
+        Setup::conf("")
+            .file(
+                "mqtt.properties",
+                "name=mqtt\n\
+                 connector.class=com.evokly.kafka.connect.mqtt.MqttSourceConnector\n\
+                 kafka.topic=t\n\
+                 mqtt.server_uris=tcp://localhost:@PORT@\n\
+                 mqtt.topic=a\n\
+                 mqtt.surprise=1\n",
+            )
+            .argument("--connector")
+            .argument("@DIR@/mqtt.properties")
+            .environment("MIDGE__KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    };
+    let checked = setup().argument("--test-config").run();
+    assert_eq!(checked.code, Some(0), "{}", checked.all());
+    let told = "mqtt.properties:6: ignored: mqtt.surprise: unknown property";
+    assert!(checked.stderr.contains(told), "{}", checked.all());
+    let midge = setup().start();
     midge.says(&["ignored: mqtt.surprise: unknown property", "connector=mqtt"]);
     midge.client("anybody").ping();
 }
