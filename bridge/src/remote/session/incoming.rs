@@ -69,9 +69,10 @@ impl Incoming {
         let Some(packet_id) = publish.packet_id else { return Ok(Came::New(None)) };
         let fingerprint = fingerprint(publish);
         if let Some(message) = self.messages.get_mut(&packet_id) {
-            // DUP says no more: what waits under this id with these bytes is this message, and the
-            // broker has to give it again before it may use the id for another [MQTT-4.4.0-1].
-            if (message.qos, message.fingerprint) == (publish.qos, fingerprint) {
+            // A redelivery has DUP [MQTT-3.3.1-1] and the bytes it had. Without DUP it is another
+            // message that may say the same: to take it for this one would lose it.
+            let same = (message.qos, message.fingerprint) == (publish.qos, fingerprint);
+            if publish.dup && same {
                 message.attached = true;
                 return Ok(match message.state {
                     State::Waiting => Came::Again,

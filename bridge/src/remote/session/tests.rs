@@ -238,6 +238,20 @@ fn another_message_under_an_id_that_is_in_use_ends_the_connection() {
 }
 
 #[test]
+fn a_message_that_says_the_same_without_dup_is_another_one() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut pair = pair();
+        pair.connected(false);
+        let one = pair.message(&publish(1, qos, "one"));
+        pair.session.lost();
+        assert_eq!(pair.acknowledge(one), []);
+        pair.connected(true);
+        let other = pair.message(&publish(1, qos, "one"));
+        assert_ne!(one, other);
+    }
+}
+
+#[test]
 fn pubrel_of_a_message_that_has_not_been_taken_ends_the_connection() {
     let mut pair = pair();
     pair.connected(false);
