@@ -630,7 +630,11 @@ impl Shared {
             }
             let task = &mut wanted.tasks[number];
             task.config.clone_from(&config.config);
-            task.condition = self.condition(state, trace);
+            // It may have failed while it was being started, and nobody has asked for another
+            // attempt since.
+            if task.condition.state != RunState::Failed || state == RunState::Failed {
+                task.condition = self.condition(state, trace);
+            }
         });
     }
 

@@ -30,6 +30,7 @@ struct Seen {
     running: BTreeMap<u64, Runs>,
     failed: BTreeMap<u64, Failed>,
     refuse: bool,
+    fail_at_start: bool,
     most: usize,
     offsets: BTreeMap<String, Offsets>,
     topics: BTreeMap<String, BTreeSet<String>>,
@@ -43,6 +44,11 @@ impl Stage {
 
     pub(crate) fn refuse(&self, refuse: bool) {
         self.seen.lock().unwrap().refuse = refuse;
+    }
+
+    /// Tasks fail before they are said to have been started.
+    pub(crate) fn fail_at_start(&self, fail: bool) {
+        self.seen.lock().unwrap().fail_at_start = fail;
     }
 
     /// Runs of one task at the same time, at most.
@@ -108,6 +114,9 @@ impl Engine for Stage {
         let handle = self.next.fetch_add(1, Ordering::Relaxed);
         let value = config.get("v").cloned().unwrap_or_default();
         seen.running.insert(handle, (name.to_owned(), number, value, paused));
+        if seen.fail_at_start {
+            failed("it broke at once".to_owned());
+        }
         seen.failed.insert(handle, failed);
         let topics = config.get("topic").into_iter().cloned();
         seen.topics.entry(name.to_owned()).or_default().extend(topics);

@@ -165,3 +165,17 @@ fn a_task_that_runs_says_what_keeps_it_from_its_work() {
     eventually("it rests", || states(&herder, "a").1 == [RunState::Paused]);
     assert_eq!(herder.condition("a").unwrap().tasks[0].trace, None);
 }
+
+#[test]
+fn a_task_that_fails_while_it_is_started_stays_failed_until_somebody_asks() {
+    let (stage, herder) = start(Definitions::in_memory());
+    stage.fail_at_start(true);
+    herder.create("a", config(&[]), TargetState::Running).unwrap();
+    eventually("all is done", || herder.is_idle());
+    let task = herder.condition("a").unwrap().tasks.remove(0);
+    assert_eq!((task.state, task.trace.as_deref()), (RunState::Failed, Some("it broke at once")));
+    assert!(stage.running().is_empty(), "what is left of it has ended");
+    stage.fail_at_start(false);
+    herder.restart_task("a", 0).unwrap();
+    eventually("it runs", || states(&herder, "a").1 == [RunState::Running]);
+}
