@@ -192,7 +192,8 @@ impl Bridge {
     fn other_hosts(&self) -> Vec<Arc<dyn Host>> {
         let mut hosts = Vec::new();
         for running in self.running().values() {
-            let host = running.host();
+            // What goes to a database has no host.
+            let Some(host) = running.host() else { continue };
             let known = |known: &Arc<dyn Host>| Arc::ptr_eq(known, host);
             if !known(&self.host) && !hosts.iter().any(known) {
                 hosts.push(Arc::clone(host));
@@ -319,9 +320,7 @@ impl Bridge {
         let mut ending: Vec<Arc<dyn Host>> = Vec::new();
         for running in gone {
             running.end();
-            if !Arc::ptr_eq(running.host(), &self.host) {
-                ending.push(Arc::clone(running.host()));
-            }
+            ending.extend(running.host().filter(|host| !Arc::ptr_eq(host, &self.host)).cloned());
             match (running, &mut changes.storage) {
                 (Running::Source { source, .. }, kept) => {
                     if let Some((queue, kept)) = source.leave().zip(kept.as_mut()) {
@@ -369,10 +368,10 @@ impl Running {
         }
     }
 
-    fn host(&self) -> &Arc<dyn Host> {
+    fn host(&self) -> Option<&Arc<dyn Host>> {
         match self {
-            Running::Source { source, .. } => source.host(),
-            Running::Sink(sink) => &sink.host,
+            Running::Source { source, .. } => Some(source.host()),
+            Running::Sink(sink) => sink.host(),
         }
     }
 

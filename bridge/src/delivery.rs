@@ -1,16 +1,18 @@
-//! What a sink makes of a record: publishes, by a rule alone or by a pipeline.
+//! What a sink makes of a record: publishes, by a rule alone or by a pipeline, or points of InfluxDB.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use midge_rules::pipeline::{KafkaRecord, PipelineError, SinkPipeline};
+use midge_rules::pipeline::{InfluxPipeline, KafkaRecord, PipelineError, SinkPipeline, Stage};
 use midge_rules::{Outcome, Publish, Record, Refusal, SinkRule};
 
+use crate::connect::plan::ErrorPolicy;
 use crate::error_handling::{ErrorHandling, Judgement, Original};
-use crate::questions::Questions;
+use crate::questions::{Answered, Questions};
 
-/// How a sink makes publishes.
+/// How a sink makes what goes out.
 pub(crate) enum Delivery {
     /// The value stays as it is.
     Rule(SinkRule),
@@ -20,28 +22,40 @@ pub(crate) enum Delivery {
 
 /// A pipeline, with what it asks and what happens to what does not come through.
 pub(crate) struct Piped {
-    pipeline: Mutex<SinkPipeline>,
+    pipeline: Mutex<Pipeline>,
     questions: Questions,
     pub(crate) errors: ErrorHandling,
+    /// What happens to a record that the other side does not take.
+    pub(crate) policy: ErrorPolicy,
 }
 
-/// The publishes of a record.
+/// A pipeline, by where it leads.
+pub(crate) enum Pipeline {
+    /// To an MQTT broker.
+    Mqtt(SinkPipeline),
+    /// To InfluxDB.
+    Influx(InfluxPipeline),
+}
+
+/// What goes out of a record.
 #[derive(Debug)]
-pub(crate) enum Publishes {
-    /// It is passed over.
+pub(crate) enum Outgoing {
+    /// Nothing: it is passed over.
     None,
-    /// One.
+    /// A publish.
     One(Publish),
-    /// The first, and at least one more.
+    /// The first publish, and at least one more.
     Several(Publish, Vec<Publish>),
+    /// Points in line protocol, at least one.
+    Points(Vec<String>),
 }
 
 /// What became of a record.
 pub(crate) enum Delivered {
     /// It is done with when these are.
-    Publishes(Publishes),
-    /// It can never come through, and the rule passes it over.
-    Refused(Refusal),
+    Outgoing(Outgoing),
+    /// It can never come through, and is passed over: why.
+    Refused(String),
     /// It goes to the dead-letter topic first.
     DeadLetter(Box<KafkaRecord>),
     /// A schema registry is asked; why it does not answer, if that is known.
@@ -51,7 +65,7 @@ pub(crate) enum Delivered {
 }
 
 impl Delivery {
-    /// Makes the publishes of a record; `asker` is woken when a registry has answered.
+    /// Makes what goes out of a record; `asker` is woken when a registry has answered.
     pub(crate) fn deliver(
         &self,
         record: &Record<'_>,
@@ -61,10 +75,10 @@ impl Delivery {
     ) -> Delivered {
         match self {
             Delivery::Rule(rule) => match rule.publish(record) {
-                Ok(Outcome::Publish(publish)) => Delivered::Publishes(Publishes::One(publish)),
+                Ok(Outcome::Publish(publish)) => Delivered::Outgoing(Outgoing::One(publish)),
                 // The other side of a circle is no mistake of this record: it has been here.
-                Ok(Outcome::Skip) | Err(Refusal::Circle) => Delivered::Publishes(Publishes::None),
-                Err(refusal) => Delivered::Refused(refusal),
+                Ok(Outcome::Skip) | Err(Refusal::Circle) => Delivered::Outgoing(Outgoing::None),
+                Err(refusal) => Delivered::Refused(refusal.to_string()),
             },
             Delivery::Pipeline(piped) => piped.deliver(record, offset, timestamp, asker),
         }
@@ -72,9 +86,16 @@ impl Delivery {
 }
 
 impl Piped {
-    pub(crate) fn new(pipeline: SinkPipeline, errors: ErrorHandling) -> Result<Piped, String> {
-        let questions = Questions::new(pipeline.registries())?;
-        Ok(Piped { pipeline: Mutex::new(pipeline), questions, errors })
+    pub(crate) fn new(
+        pipeline: Pipeline,
+        errors: ErrorHandling,
+        policy: ErrorPolicy,
+    ) -> Result<Piped, String> {
+        let questions = match &pipeline {
+            Pipeline::Mqtt(pipeline) => Questions::new(pipeline.registries()),
+            Pipeline::Influx(pipeline) => Questions::new(pipeline.registries()),
+        }?;
+        Ok(Piped { pipeline: Mutex::new(pipeline), questions, errors, policy })
     }
 
     fn deliver(
@@ -88,21 +109,23 @@ impl Piped {
             return Delivered::Failed;
         }
         let mut pipeline = self.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
-        for (side, question, answer) in self.questions.answers() {
-            pipeline.answer(side, question, answer);
+        for answered in self.questions.answers() {
+            pipeline.answer(answered);
         }
-        let made = pipeline.record(record, offset, timestamp).and_then(|made| match made {
-            Some(made) => pipeline.publishes(&made, record.headers),
-            None => Ok(Vec::new()),
-        });
-        match made {
-            Ok(publishes) => Delivered::Publishes(publishes.into()),
-            Err(PipelineError::Circle) => Delivered::Publishes(Publishes::None),
+        match pipeline.outgoing(record, offset, timestamp) {
+            Ok(outgoing) => Delivered::Outgoing(outgoing),
+            Err(PipelineError::Circle) => Delivered::Outgoing(Outgoing::None),
             Err(PipelineError::Ask(side, question)) => {
                 Delivered::Wait(self.questions.ask(side, *question, asker))
             }
+            // What the connector itself refuses is its policy's, as in Connect.
+            Err(PipelineError::Refused { stage: Stage::TaskPut, message, .. })
+                if self.policy == ErrorPolicy::Noop =>
+            {
+                Delivered::Refused(message)
+            }
             Err(error) => match self.errors.judge(&error, || original(record, offset, timestamp)) {
-                Judgement::Skip => Delivered::Publishes(Publishes::None),
+                Judgement::Skip => Delivered::Outgoing(Outgoing::None),
                 Judgement::DeadLetter(letter) => Delivered::DeadLetter(letter),
                 Judgement::Fail => Delivered::Failed,
             },
@@ -110,14 +133,43 @@ impl Piped {
     }
 }
 
-impl From<Vec<Publish>> for Publishes {
-    fn from(mut publishes: Vec<Publish>) -> Publishes {
+impl Pipeline {
+    fn outgoing(
+        &mut self,
+        record: &Record<'_>,
+        offset: i64,
+        timestamp: Option<i64>,
+    ) -> Result<Outgoing, PipelineError> {
+        match self {
+            Pipeline::Mqtt(pipeline) => match pipeline.record(record, offset, timestamp)? {
+                Some(made) => pipeline.publishes(&made, record.headers).map(Outgoing::from),
+                None => Ok(Outgoing::None),
+            },
+            Pipeline::Influx(pipeline) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+                let lines = pipeline.lines(record, offset, timestamp, now)?;
+                Ok(if lines.is_empty() { Outgoing::None } else { Outgoing::Points(lines) })
+            }
+        }
+    }
+
+    fn answer(&mut self, (side, question, answer): Answered) {
+        match self {
+            Pipeline::Mqtt(pipeline) => pipeline.answer(side, question, answer),
+            Pipeline::Influx(pipeline) => pipeline.answer(side, question, answer),
+        }
+    }
+}
+
+impl From<Vec<Publish>> for Outgoing {
+    fn from(mut publishes: Vec<Publish>) -> Outgoing {
         match publishes.len() {
-            0 => Publishes::None,
-            1 => Publishes::One(publishes.remove(0)),
+            0 => Outgoing::None,
+            1 => Outgoing::One(publishes.remove(0)),
             _ => {
                 let first = publishes.remove(0);
-                Publishes::Several(first, publishes)
+                Outgoing::Several(first, publishes)
             }
         }
     }

@@ -146,6 +146,16 @@ impl ErrorHandling {
     }
 }
 
+/// The trace of a task whose record the other side does not take: by which policy, which record, and
+/// why.
+pub(crate) fn put_trace(policy: &str, of: &str, why: &str) -> String {
+    let exception = "org.apache.kafka.connect.errors.ConnectException";
+    format!(
+        "{exception}: Exiting WorkerSinkTask due to unrecoverable exception.\n\
+         Caused by: {exception}: Error policy is set to {policy}: {of}: {why}\n\tat TASK_PUT"
+    )
+}
+
 /// A trace as Connect's tools expect one: the exception, and where.
 fn trace(stage: Stage, class: &str, exception: &str, message: &str) -> String {
     format!(

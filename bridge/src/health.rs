@@ -22,7 +22,7 @@ const REFUSED_EVERY: Duration = Duration::from_secs(60);
 pub enum Kind {
     /// MQTT to Kafka.
     Source,
-    /// Kafka to MQTT.
+    /// Kafka to MQTT, or to InfluxDB.
     Sink,
 }
 
@@ -48,7 +48,7 @@ pub struct ConnectorStatus {
     pub state: State,
     /// Messages (source) or records (sink) that came.
     pub records_in: u64,
-    /// Records Kafka acknowledged (source) or publishes routed (sink).
+    /// Records Kafka acknowledged (source) or that were taken where they went (sink).
     pub records_out: u64,
     /// Bytes of values of `records_out`.
     pub bytes_out: u64,
@@ -323,6 +323,13 @@ impl Health {
     pub(crate) fn trouble(&self, why: &str) {
         if self.begins(why) {
             warn!(connector = %self.name, error = why, "trouble with kafka");
+        }
+    }
+
+    /// Records are not taken where they go, and are tried again; said once until some are.
+    pub(crate) fn retrying(&self, of: &dyn fmt::Display, why: &str) {
+        if self.begins(why) {
+            warn!(connector = %self.name, record = %of, error = why, "not taken, trying again");
         }
     }
 

@@ -1,7 +1,8 @@
 //! Which records of a sink connector are under way, and what may be committed.
 //!
 //! What is committed for a partition is the lowest offset that is still under way, or the next one
-//! to come: everything below it has been routed, refused or skipped.
+//! to come: everything below it has been taken where it went, refused for good or skipped. A record
+//! that was not taken and waits to be tried again is under way too, without a ticket.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,6 +14,8 @@ pub(crate) struct Offsets {
     /// By the lower half of their tickets.
     places: Vec<Place>,
     free: Vec<u32>,
+    /// How many records wait to be tried again.
+    waiting: usize,
 }
 
 /// Where a record that is under way is kept; used again, with another ticket each time.
@@ -30,15 +33,37 @@ pub(crate) struct Taken {
     pub(crate) partition: i32,
     pub(crate) offset: i64,
     pub(crate) bytes: usize,
-    /// Publishes it has become.
+    /// Publishes or points it has become.
     pub(crate) count: u32,
+    /// Why not all of them were taken.
+    pub(crate) refused: Option<Arc<str>>,
     /// Those of them that have not come back.
     open: u32,
+}
+
+/// A record that was not taken.
+#[derive(Debug)]
+struct Refused {
+    times: u32,
+    now: Now,
+}
+
+/// Where a record is that was not taken before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Now {
+    /// It is to be read again.
+    Waits,
+    /// It is being read again.
+    Called,
+    /// It has another ticket.
+    UnderWay,
 }
 
 #[derive(Debug)]
 struct Partition {
     under_way: BTreeSet<i64>,
+    /// Those of them that were not taken when they were tried before.
+    refused: BTreeMap<i64, Refused>,
     /// Above the highest offset taken.
     next: i64,
     /// What Kafka was last told, or where this assignment began.
@@ -48,6 +73,11 @@ struct Partition {
 impl Partition {
     fn low(&self) -> i64 {
         self.under_way.first().copied().unwrap_or(self.next)
+    }
+
+    /// How many of those that were not taken are in a state.
+    fn count(&self, now: Now) -> usize {
+        self.refused.values().filter(|refused| refused.now == now).count()
     }
 }
 
@@ -65,38 +95,118 @@ impl Offsets {
         let topic = self.seen(topic, partition, offset);
         if let Some(entry) = self.partition(&topic, partition) {
             entry.under_way.insert(offset);
+            let refused = entry.refused.get_mut(&offset);
+            let was = refused.map(|one| std::mem::replace(&mut one.now, Now::UnderWay));
+            self.waiting -= usize::from(was == Some(Now::Waits));
         }
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place::default());
             self.places.len() as u32 - 1
         });
         let entry = &mut self.places[place as usize];
-        entry.taken = Some(Taken { topic, partition, offset, bytes, count, open: count });
+        let (refused, open) = (None, count);
+        entry.taken = Some(Taken { topic, partition, offset, bytes, count, refused, open });
         (u64::from(entry.uses) << 32) | u64::from(place)
     }
 
     /// A record is done with at once.
     pub(crate) fn passed(&mut self, topic: &str, partition: i32, offset: i64) {
         self.seen(topic, partition, offset);
+        let partitions = self.partitions.get(topic);
+        let entry = partitions.and_then(|all| all.get(&partition));
+        // One that waited to be tried again may not be wanted any more.
+        if entry.is_some_and(|entry| entry.refused.contains_key(&offset)) {
+            self.give_up(topic, partition, offset);
+        }
     }
 
-    /// A publish has been routed or refused: which record is done with by that, if one is, unless its
-    /// partition has been forgotten.
-    pub(crate) fn done(&mut self, ticket: u64) -> Option<Taken> {
+    /// A publish or a point has been taken, or was not (`refused` says why): which record has come
+    /// back as a whole by that, if one has, unless its partition has been forgotten. One that was
+    /// taken is done with.
+    pub(crate) fn done(&mut self, ticket: u64, refused: Option<Arc<str>>) -> Option<Taken> {
         let place = ticket as u32;
         let entry = self.places.get_mut(place as usize)?;
         if u64::from(entry.uses) != ticket >> 32 {
             return None;
         }
-        let open = &mut entry.taken.as_mut()?.open;
-        *open -= 1;
-        if *open > 0 {
+        let taken = entry.taken.as_mut()?;
+        if refused.is_some() && taken.refused.is_none() {
+            taken.refused = refused;
+        }
+        taken.open -= 1;
+        if taken.open > 0 {
             return None;
         }
         let taken = entry.vacate()?;
         self.free.push(place);
         let partition = self.partition(&taken.topic, taken.partition)?;
+        if taken.refused.is_some() {
+            return partition.under_way.contains(&taken.offset).then_some(taken);
+        }
+        partition.refused.remove(&taken.offset);
         partition.under_way.remove(&taken.offset).then_some(taken)
+    }
+
+    /// A record that was not taken is to be tried again, or stays where it is: how often it has been
+    /// tried.
+    pub(crate) fn put_back(&mut self, topic: &str, partition: i32, offset: i64) -> u32 {
+        let Some(entry) = self.partition(topic, partition) else { return 0 };
+        let new = Refused { times: 0, now: Now::UnderWay };
+        let refused = entry.refused.entry(offset).or_insert(new);
+        refused.times = refused.times.saturating_add(1);
+        let (times, was) = (refused.times, std::mem::replace(&mut refused.now, Now::Waits));
+        self.waiting += usize::from(was != Now::Waits);
+        times
+    }
+
+    /// A record that was not taken is done with all the same.
+    pub(crate) fn give_up(&mut self, topic: &str, partition: i32, offset: i64) {
+        let Some(entry) = self.partition(topic, partition) else { return };
+        let refused = entry.refused.remove(&offset);
+        entry.under_way.remove(&offset);
+        self.waiting -= usize::from(refused.is_some_and(|refused| refused.now == Now::Waits));
+    }
+
+    /// How many records wait to be tried again.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// The partitions with records that wait to be tried again: where the lowest of them is, and what
+    /// comes behind all that have been seen.
+    pub(crate) fn to_read_again(&self) -> Vec<(Arc<str>, i32, i64, i64)> {
+        let mut all = Vec::new();
+        for (topic, partitions) in &self.partitions {
+            for (number, partition) in partitions {
+                if partition.count(Now::Waits) > 0 {
+                    let mut refused = partition.refused.iter();
+                    let lowest = refused.find(|(_, refused)| refused.now != Now::UnderWay);
+                    let lowest = lowest.map_or(partition.next, |(offset, _)| *offset);
+                    all.push((Arc::clone(topic), *number, lowest, partition.next));
+                }
+            }
+        }
+        all
+    }
+
+    /// Those of a partition that wait to be tried again are being read again.
+    pub(crate) fn called(&mut self, topic: &str, partition: i32) {
+        let Some(entry) = self.partition(topic, partition) else { return };
+        let mut called = 0;
+        for refused in entry.refused.values_mut().filter(|refused| refused.now == Now::Waits) {
+            refused.now = Now::Called;
+            called += 1;
+        }
+        self.waiting -= called;
+    }
+
+    /// Whether a record that comes again has been seen and is not to be tried again.
+    pub(crate) fn is_settled(&self, topic: &str, partition: i32, offset: i64) -> bool {
+        let entry = self.partitions.get(topic).and_then(|all| all.get(&partition));
+        entry.is_some_and(|entry| {
+            let refused = entry.refused.get(&offset);
+            offset < entry.next && refused.is_none_or(|refused| refused.now == Now::UnderWay)
+        })
     }
 
     /// A record is about to be taken or passed; whether it is the first of its partition in this
@@ -117,7 +227,10 @@ impl Offsets {
     /// How many records of one partition are under way.
     pub(crate) fn under_way_of(&self, topic: &str, partition: i32) -> usize {
         let partition = self.partitions.get(topic).and_then(|all| all.get(&partition));
-        partition.map_or(0, |partition| partition.under_way.len())
+        partition.map_or(0, |partition| {
+            let waiting = partition.count(Now::Waits) + partition.count(Now::Called);
+            partition.under_way.len() - waiting
+        })
     }
 
     /// What may be committed and has not been told yet.
@@ -143,7 +256,9 @@ impl Offsets {
     /// The partition belongs to somebody else now.
     pub(crate) fn forget(&mut self, topic: &str, partition: i32) {
         if let Some(partitions) = self.partitions.get_mut(topic) {
-            partitions.remove(&partition);
+            if let Some(gone) = partitions.remove(&partition) {
+                self.waiting -= gone.count(Now::Waits);
+            }
             if partitions.is_empty() {
                 self.partitions.remove(topic);
             }
@@ -160,6 +275,7 @@ impl Offsets {
     /// The consumer is gone, and all of its partitions.
     pub(crate) fn forget_all(&mut self) {
         self.partitions.clear();
+        self.waiting = 0;
         for (place, entry) in self.places.iter_mut().enumerate() {
             if entry.vacate().is_some() {
                 self.free.push(place as u32);
@@ -191,6 +307,7 @@ impl Offsets {
         let partitions = self.partitions.entry(Arc::clone(&topic)).or_default();
         let entry = partitions.entry(partition).or_insert_with(|| Partition {
             under_way: BTreeSet::new(),
+            refused: BTreeMap::new(),
             next: offset,
             told: offset,
         });
@@ -212,7 +329,7 @@ mod tests {
     use super::*;
 
     fn done(offsets: &mut Offsets, ticket: u64) -> Option<usize> {
-        offsets.done(ticket).map(|taken| taken.bytes)
+        offsets.done(ticket, None).map(|taken| taken.bytes)
     }
 
     fn committable(offsets: &Offsets) -> Vec<(i32, i64)> {
@@ -272,5 +389,39 @@ mod tests {
         let again = offsets.taken("t", 0, 0, 1, 1);
         assert_eq!(done(&mut offsets, again), Some(1));
         assert_eq!(committable(&offsets), [(0, 1), (1, 2)]);
+    }
+    #[test]
+    fn what_was_not_taken_holds_its_offset_until_it_is_tried_again_or_given_up() {
+        let mut offsets = Offsets::default();
+        let tickets: Vec<u64> = (5..8).map(|offset| offsets.taken("t", 0, offset, 1, 1)).collect();
+        let why = || Some(Arc::from("no"));
+        assert_eq!(done(&mut offsets, tickets[2]), Some(1));
+        for ticket in &tickets[..2] {
+            let taken = offsets.done(*ticket, why()).expect("it has come back");
+            assert_eq!(taken.refused.as_deref(), Some("no"));
+            assert_eq!(offsets.put_back("t", 0, taken.offset), 1);
+        }
+        assert_eq!((offsets.waiting(), offsets.under_way()), (2, 0));
+        assert_eq!(offsets.under_way_of("t", 0), 0, "nobody waits for them");
+        assert_eq!(offsets.to_read_again(), [(Arc::from("t"), 0, 5, 8)]);
+        assert_eq!(committable(&offsets), []);
+        assert!(offsets.is_settled("t", 0, 7) && !offsets.is_settled("t", 0, 5));
+        assert!(!offsets.is_settled("t", 0, 8), "it has not been seen");
+        offsets.called("t", 0);
+        assert_eq!((offsets.waiting(), offsets.to_read_again().len()), (0, 0));
+        assert!(!offsets.is_settled("t", 0, 5), "it comes again");
+
+        let again = offsets.taken("t", 0, 5, 1, 2);
+        assert!(offsets.is_settled("t", 0, 5), "it is under way");
+        assert!(offsets.done(again, why()).is_none(), "one of two");
+        assert!(offsets.done(again, None).expect("both").refused.is_some());
+        assert_eq!(offsets.put_back("t", 0, 5), 2);
+        assert_eq!(offsets.to_read_again(), [(Arc::from("t"), 0, 5, 8)]);
+        assert_eq!(offsets.put_back("t", 0, 6), 2);
+        let again = offsets.taken("t", 0, 5, 1, 1);
+        assert_eq!(done(&mut offsets, again), Some(1));
+        assert_eq!((committable(&offsets), offsets.waiting()), (vec![(0, 6)], 1));
+        offsets.give_up("t", 0, 6);
+        assert_eq!((committable(&offsets), offsets.waiting()), (vec![(0, 8)], 0));
     }
 }

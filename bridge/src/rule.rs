@@ -9,6 +9,7 @@ use midge_core::Client;
 
 use crate::delivery::Delivery;
 use crate::host::Host;
+use crate::influx::Database;
 use crate::kafka;
 use crate::mapping::Mapping;
 use crate::settings::{BridgeError, Compiled, SinkPlan, compile};
@@ -41,8 +42,8 @@ pub(crate) enum Work {
         /// Tells this definition of the rule from others.
         generation: Bytes,
     },
-    /// Kafka to MQTT.
-    Sink { delivery: Delivery, plan: SinkPlan },
+    /// Kafka to MQTT, or to a database.
+    Sink { delivery: Delivery, plan: SinkPlan, database: Option<Database> },
 }
 
 /// The rules of connectors.
@@ -72,7 +73,7 @@ pub(crate) fn rules(
                 Work::Source { mapping, filters, limits, waits, generation }
             }
             Some(Compiled::Sink { rule, plan }) => {
-                Work::Sink { delivery: Delivery::Rule(rule), plan }
+                Work::Sink { delivery: Delivery::Rule(rule), plan, database: None }
             }
         };
         rules.push(Rule {

@@ -1,12 +1,16 @@
-//! A sink connector: its delivery and the records under way, shared by the consumer and the shards.
+//! A sink connector: its delivery and the records under way, shared by the consumer and those who
+//! take what goes out.
 //!
 //! Records under way are bounded by the connector's limit: the consumer takes no more until some
 //! have come back. Both directions go in batches: what has been read waits in the outbox until
-//! [`Sink::flush`], and what the shards answer until somebody looks at the offsets.
+//! [`Sink::flush`], and what is answered until somebody looks at the offsets. A record that is not
+//! taken is passed over, waits to be tried again or ends its task, as its policy says.
+
+mod outcomes;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use midge_codec::{QoS, ReasonCode};
@@ -14,27 +18,38 @@ use midge_core::{Client, Inject, Operation, Ticket};
 use midge_rules::Publish;
 use midge_store::Submitter;
 
-use crate::delivery::{Delivery, Publishes};
+use crate::connect::plan::ErrorPolicy;
+use crate::delivery::{Delivery, Outgoing};
+use crate::error_handling::put_trace;
 use crate::health::{ConnectorStatus, Health};
 use crate::host::Host;
+use crate::influx::Writer;
 use crate::marks::Marks;
-use crate::offsets::Offsets;
+use crate::offsets::{Offsets, Taken};
 use crate::settings::SinkPlan;
 use crate::storage::transaction;
+
+pub(crate) use outcomes::{Outcome, Outcomes};
+
+/// Where what a sink makes goes.
+pub(crate) enum Target {
+    /// To an MQTT broker, as this client, or as the operator.
+    Broker { host: Arc<dyn Host>, client: Option<Arc<Client>> },
+    /// To an InfluxDB.
+    Influx(Writer),
+}
 
 pub(crate) struct Sink {
     /// Tells its tickets from those of other sinks.
     pub(crate) owner: u32,
     pub(crate) delivery: Delivery,
     pub(crate) plan: SinkPlan,
-    pub(crate) client: Option<Arc<Client>>,
     pub(crate) health: Health,
-    pub(crate) host: Arc<dyn Host>,
+    target: Target,
     outbox: Mutex<Vec<Read>>,
-    /// Locked before `returned` and `marks`.
+    /// Locked before `marks`.
     offsets: Mutex<Offsets>,
-    returned: Mutex<Returned>,
-    fewer: Condvar,
+    outcomes: Arc<Outcomes>,
     paused: AtomicBool,
     marks: Option<Mutex<Marking>>,
 }
@@ -44,15 +59,7 @@ struct Read {
     topic: Arc<str>,
     partition: i32,
     offset: i64,
-    publishes: Publishes,
-}
-
-/// What the shards have answered, as long as the offsets do not know of it.
-#[derive(Default)]
-struct Returned {
-    outcomes: Vec<(u64, ReasonCode)>,
-    /// With how many of them the consumer's thread is to be woken, while it waits.
-    wanted: Option<usize>,
+    outgoing: Outgoing,
 }
 
 /// The marks of a sink with a store.
@@ -74,22 +81,19 @@ impl Sink {
         owner: u32,
         delivery: Delivery,
         plan: SinkPlan,
-        client: Option<Arc<Client>>,
         health: Health,
-        host: Arc<dyn Host>,
+        (target, outcomes): (Target, Arc<Outcomes>),
         marking: Option<Marking>,
     ) -> Sink {
         Sink {
             owner,
             delivery,
             plan,
-            client,
             health,
-            host,
+            target,
             outbox: Mutex::default(),
             offsets: Mutex::default(),
-            returned: Mutex::default(),
-            fewer: Condvar::new(),
+            outcomes,
             paused: AtomicBool::new(false),
             marks: marking.map(Mutex::new),
         }
@@ -98,6 +102,14 @@ impl Sink {
     /// The marks, for a sink of the same name that comes later. Nothing is under way any more.
     pub(crate) fn take_marks(&self) -> Option<Marks> {
         Some(self.marking()?.marks.take())
+    }
+
+    /// The broker that it publishes to, unless it writes to a database.
+    pub(crate) fn host(&self) -> Option<&Arc<dyn Host>> {
+        match &self.target {
+            Target::Broker { host, .. } => Some(host),
+            Target::Influx(_) => None,
+        }
     }
 
     /// Takes no more records, or goes on.
@@ -138,69 +150,120 @@ impl Sink {
         }
     }
 
-    /// The offsets, with all that the shards have answered.
+    /// The offsets, with all that has been answered.
     pub(crate) fn offsets(&self) -> MutexGuard<'_, Offsets> {
         let mut offsets = lock(&self.offsets);
-        let outcomes = std::mem::take(&mut lock(&self.returned).outcomes);
+        let outcomes = self.outcomes.take();
         if !outcomes.is_empty() {
             self.settle(&mut offsets, outcomes);
         }
         offsets
     }
 
-    /// Records are done with, whose publishes have been routed or refused for good.
-    fn settle(&self, offsets: &mut Offsets, outcomes: Vec<(u64, ReasonCode)>) {
+    /// Records are done with that have been taken where they went; the others go by the policy.
+    fn settle(&self, offsets: &mut Offsets, outcomes: Vec<(u64, Outcome)>) {
         // Before their offsets may be committed: what a commit passes has to be known by then.
         let mut marking = self.marking();
         let (mut count, mut bytes) = (0, 0);
-        for (ticket, reason) in outcomes {
-            if reason.is_error() {
-                let why = format_args!("its publish was refused: {reason}");
-                self.health.refused(&"a record", &why);
+        for (ticket, outcome) in outcomes {
+            let (reason, refused) = match outcome {
+                Outcome::Answered(reason) if reason.is_error() => {
+                    (reason, Some(Arc::from(format!("its publish was refused: {reason}"))))
+                }
+                Outcome::Answered(reason) => (reason, None),
+                Outcome::Refused(why) => (ReasonCode::UnspecifiedError, Some(why)),
+            };
+            let Some(taken) = offsets.done(ticket, refused) else { continue };
+            if let Some(why) = &taken.refused {
+                self.refused(offsets, &taken, why);
+                continue;
             }
-            let Some(taken) = offsets.done(ticket) else { continue };
             if let (Some(marking), ReasonCode::Success, 1) = (&mut marking, reason, taken.count) {
                 marking.marks.insert(&taken.topic, taken.partition, taken.offset);
             }
-            if !reason.is_error() {
-                count += 1;
-                bytes += taken.bytes as u64;
-            }
+            count += 1;
+            bytes += taken.bytes as u64;
         }
         if count > 0 {
             self.health.went(count, bytes);
         }
     }
 
-    /// A record has been read; with the next flush its publishes go to shards, or it is done with
-    /// if there are none.
-    pub(crate) fn read(&self, topic: &str, partition: i32, offset: i64, publishes: Publishes) {
+    /// A record was not taken.
+    fn refused(&self, offsets: &mut Offsets, taken: &Taken, why: &str) {
+        let Taken { topic, partition, offset, .. } = taken;
+        let of = format_args!("{topic}[{partition}]@{offset}");
+        let policy = match &self.delivery {
+            Delivery::Rule(_) => None,
+            Delivery::Pipeline(piped) => Some((piped.policy, &piped.errors)),
+        };
+        let Some((policy, errors)) = policy.filter(|(policy, _)| *policy != ErrorPolicy::Noop)
+        else {
+            offsets.give_up(topic, *partition, *offset);
+            return self.health.refused(&of, &why);
+        };
+        // Whatever comes now, a commit does not pass it.
+        let times = offsets.put_back(topic, *partition, *offset);
+        let trace = match policy {
+            ErrorPolicy::Retry { max, .. } if times <= max => {
+                return self.health.retrying(&of, why);
+            }
+            ErrorPolicy::Retry { max, .. } => {
+                put_trace(&format!("RETRY, {max} retries are exhausted"), &of.to_string(), why)
+            }
+            ErrorPolicy::Throw | ErrorPolicy::Noop => put_trace("THROW", &of.to_string(), why),
+        };
+        errors.fail(&trace);
+    }
+
+    /// How long after they were not taken records are tried again, if they are.
+    pub(crate) fn retry_interval(&self) -> Option<Duration> {
+        match &self.delivery {
+            Delivery::Pipeline(piped) if !piped.errors.has_failed() => match piped.policy {
+                ErrorPolicy::Retry { interval, .. } => Some(interval),
+                ErrorPolicy::Throw | ErrorPolicy::Noop => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// A record has been read; with the next flush what it has become goes out, or it is done with
+    /// if that is nothing.
+    pub(crate) fn read(&self, topic: &str, partition: i32, offset: i64, outgoing: Outgoing) {
         let mut outbox = lock(&self.outbox);
         let topic = match outbox.last() {
             Some(last) if *last.topic == *topic => Arc::clone(&last.topic),
             _ => Arc::from(topic),
         };
-        outbox.push(Read { topic, partition, offset, publishes });
+        outbox.push(Read { topic, partition, offset, outgoing });
     }
 
-    /// Hands what has been read to the host; these records are under way until
-    /// [`Sink::injected`].
+    /// Hands what has been read to the target; these records are under way until their outcomes have
+    /// come.
     pub(crate) fn flush(&self) {
         let read = std::mem::take(&mut *lock(&self.outbox));
         if read.is_empty() {
             return;
         }
         let mut injects = Vec::with_capacity(read.len());
+        let mut points = Vec::new();
         let mut offsets = self.offsets();
         let marking = self.marking();
-        for Read { topic, partition, offset, publishes } in read {
-            let (one, more) = match publishes {
-                Publishes::None => {
+        for Read { topic, partition, offset, outgoing } in read {
+            let (one, more) = match outgoing {
+                Outgoing::None => {
                     offsets.passed(&topic, partition, offset);
                     continue;
                 }
-                Publishes::One(publish) => (publish, Vec::new()),
-                Publishes::Several(first, more) => (first, more),
+                Outgoing::Points(lines) => {
+                    let bytes = lines.iter().map(String::len).sum();
+                    let count = lines.len() as u32;
+                    let ticket = offsets.taken(&topic, partition, offset, bytes, count);
+                    points.extend(lines.into_iter().map(|line| (ticket, line)));
+                    continue;
+                }
+                Outgoing::One(publish) => (publish, Vec::new()),
+                Outgoing::Several(first, more) => (first, more),
             };
             // What is published with QoS 0 waits for no disk and has no mark; of several publishes
             // none may say that the others have been delivered.
@@ -213,15 +276,27 @@ impl Sink {
             injects.extend(more.into_iter().map(|more| Box::new(self.inject(ticket, more, None))));
         }
         drop((offsets, marking));
-        if !injects.is_empty() {
-            self.host.inject(&mut injects);
+        match &self.target {
+            Target::Broker { host, .. } if !injects.is_empty() => host.inject(&mut injects),
+            Target::Influx(writer) if !points.is_empty() => {
+                if let Err(points) = writer.write(points) {
+                    let refused = Outcome::Refused(Arc::from("the thread of InfluxDB has ended"));
+                    let all = points.into_iter().map(|(ticket, _)| (ticket, refused.clone()));
+                    self.outcomes.came(all);
+                }
+            }
+            _ => {}
         }
     }
 
     fn inject(&self, ticket: u64, publish: Publish, mark: Option<Bytes>) -> Inject {
+        let client = match &self.target {
+            Target::Broker { client, .. } => client.clone(),
+            Target::Influx(_) => None,
+        };
         Inject {
             ticket: Some(Ticket { owner: self.owner, number: ticket }),
-            client: self.client.clone(),
+            client,
             topic: publish.topic,
             payload: publish.payload,
             qos: publish.qos,
@@ -232,16 +307,9 @@ impl Sink {
         }
     }
 
-    /// A publish has been routed, or refused for good: either way its record is done with.
+    /// A publish has been routed or refused.
     pub(crate) fn injected(&self, ticket: u64, reason: ReasonCode) {
-        let mut returned = lock(&self.returned);
-        returned.outcomes.push((ticket, reason));
-        let came = returned.outcomes.len();
-        // One call of the system a wait, not one a record.
-        if returned.wanted.take_if(|wanted| came >= *wanted).is_some() {
-            drop(returned);
-            self.fewer.notify_all();
-        }
+        self.outcomes.came([(ticket, Outcome::Answered(reason))]);
     }
 
     /// Waits until `enough` holds of the records under way, and looks whenever `wanted` of them have
@@ -257,12 +325,7 @@ impl Sink {
             if left.is_zero() {
                 return false;
             }
-            let mut returned = lock(&self.returned);
-            if returned.outcomes.len() < wanted {
-                returned.wanted = Some(wanted);
-                let waited = self.fewer.wait_timeout(returned, left);
-                waited.unwrap_or_else(PoisonError::into_inner).0.wanted = None;
-            }
+            self.outcomes.wait(wanted, left);
         }
         true
     }

@@ -12,6 +12,7 @@ pub mod connect;
 pub mod converter;
 mod first_match;
 mod headers;
+pub mod influx;
 pub mod java;
 mod kafka_topic;
 pub mod kcql;

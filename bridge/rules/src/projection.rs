@@ -12,6 +12,7 @@ mod prune;
 mod structure;
 mod walk;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -237,11 +238,11 @@ impl Projection {
             return Ok(record.value.clone());
         }
         let value = match self.needs_value_fields {
-            true => self.read(&record.value, "value")?,
+            true => read_json(&mut self.json, &record.value, "value")?,
             false => None,
         };
         let key = match self.needs_key_fields {
-            true => self.read(&record.key, "key")?,
+            true => read_json(&mut self.json, &record.key, "key")?,
             false => None,
         };
         let value = value.as_ref().unwrap_or(&record.value);
@@ -254,21 +255,6 @@ impl Projection {
             true => self.structured(&parts),
             false => self.mapped(&parts).map(|map| Datum::schemaless(Value::Map(map))),
         }
-    }
-
-    /// Text and bytes as the JSON that is in them; `None` where there is nothing to read.
-    fn read(
-        &mut self,
-        datum: &Datum,
-        part: &'static str,
-    ) -> Result<Option<Datum>, ProjectionError> {
-        let text = match &datum.value {
-            Value::String(text) => Bytes::copy_from_slice(text.as_bytes()),
-            Value::Bytes(bytes) => bytes.clone(),
-            _ => return Ok(None),
-        };
-        let read = self.json.to_connect("", Some(&text));
-        read.map(Some).map_err(|error| ProjectionError::NoJson { part, error })
     }
 
     /// A struct is made of a struct, when whatever else is taken has a schema as well.
@@ -347,8 +333,58 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// Text and bytes as the JSON that is in them; `None` where there is nothing to read.
+pub(crate) fn read_json(
+    json: &mut Converter,
+    datum: &Datum,
+    part: &'static str,
+) -> Result<Option<Datum>, ProjectionError> {
+    let text = match &datum.value {
+        Value::String(text) => Bytes::copy_from_slice(text.as_bytes()),
+        Value::Bytes(bytes) => bytes.clone(),
+        _ => return Ok(None),
+    };
+    let read = json.to_connect("", Some(&text));
+    read.map(Some).map_err(|error| ProjectionError::NoJson { part, error })
+}
+
+/// What a field of a record holds; `None` where the record has none.
+pub(crate) fn place<'r>(
+    record: &'r ConnectRecord,
+    field: &Field,
+) -> Result<Option<Cow<'r, Value>>, ProjectionError> {
+    let inside = |root, datum: &'r Datum, path: &[String]| {
+        let value = walk::walk(&datum.value, path, Missing::LeftOut, || walk::written(root, path));
+        value.map(|value| value.map(Cow::Borrowed))
+    };
+    Ok(match field {
+        Field::Value(path) => return inside(Root::Value, &record.value, path),
+        Field::Key(path) => return inside(Root::Key, &record.key, path),
+        Field::Header(name) => {
+            let mut headers = record.headers.iter().rev();
+            let header = headers.find(|header| *header.name == **name);
+            header.map(|header| Cow::Borrowed(&header.datum.value))
+        }
+        Field::Topic => Some(Cow::Owned(Value::String(Arc::clone(&record.kafka_topic)))),
+        Field::Partition => record.partition.map(|number| Cow::Owned(Value::Int32(number))),
+        Field::Offset => record.offset.map(|number| Cow::Owned(Value::Int64(number))),
+        Field::Timestamp => record.timestamp.map(|number| Cow::Owned(Value::Int64(number))),
+    })
+}
+
+/// The text of a field that names something.
+///
+/// # Errors
+/// What was found and what was expected.
+pub fn text_of(record: &ConnectRecord, field: &Field) -> Result<String, String> {
+    let value = place(record, field).map_err(|error| error.to_string())?;
+    let value = value.ok_or_else(|| format!("{field}: the record has no such field"))?;
+    let text = value.as_str().map(str::to_owned);
+    text.ok_or_else(|| format!("{field}: found a {}, expected text", value.java_class()))
+}
+
 /// Connect's converter for JSON without schemas.
-fn json_converter() -> Converter {
+pub(crate) fn json_converter() -> Converter {
     let options = [("json", "JsonConverter"), ("json.schemas.enable", "false")];
     Converter::from_options(Side::Value, "json", options).expect("options of our own")
 }

@@ -7,10 +7,11 @@ use midge_core::{Tap, TapId};
 
 use super::{Bridge, Changes, Crew, Running};
 use crate::health::{Health, Kind};
+use crate::influx::Writer;
 use crate::kafka::{Consumer, Producer};
 use crate::rule::{Rule, Work};
 use crate::settings::BridgeError;
-use crate::sink::{Marking, Sink};
+use crate::sink::{Marking, Outcomes, Sink, Target};
 use crate::source::Source;
 use crate::spool::Spool;
 
@@ -92,14 +93,28 @@ impl<'a> Start<'a> {
                 self.groups[group].sources.push((number, source));
                 None
             }
-            Work::Sink { delivery, plan } => {
+            Work::Sink { delivery, plan, database } => {
                 let health = Health::new(&name, Kind::Sink);
+                let outcomes = Arc::new(Outcomes::default());
+                let to_database = database.is_some();
+                let target = match database {
+                    None => Ok(Target::Broker { host, client }),
+                    Some(database) => Writer::start(database, &outcomes).map(Target::Influx),
+                };
+                let target = match target {
+                    Ok(target) => (target, outcomes),
+                    Err(error) => {
+                        let message = format!("a thread cannot be started: {error}");
+                        self.errors.push(BridgeError { connector: name, origin, message });
+                        return None;
+                    }
+                };
                 // Only the broker around the bridge writes marks with its messages.
-                let marking = kept.filter(|_| is_here).map(|kept| Marking {
+                let marking = kept.filter(|_| is_here && !to_database).map(|kept| Marking {
                     marks: kept.marks.take(&name),
                     submitter: kept.store.submitter(Box::new(|_| {})),
                 });
-                let sink = Sink::new(number, delivery, plan, client, health, host, marking);
+                let sink = Sink::new(number, delivery, plan, health, target, marking);
                 let sink = Arc::new(sink);
                 // Outcomes of what it publishes find it from the first record on.
                 self.bridge.running_mut().insert(number, Running::Sink(Arc::clone(&sink)));

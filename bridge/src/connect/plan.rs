@@ -137,6 +137,8 @@ pub struct InfluxDatabase {
     pub retention_policy: String,
     /// The write consistency.
     pub consistency: String,
+    /// A file of certificate authorities in PEM; the system's, without one.
+    pub ca: Option<String>,
 }
 
 /// The MQTT broker of a connector.

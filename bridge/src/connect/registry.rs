@@ -9,7 +9,6 @@
 
 mod references;
 mod thread;
-mod tls;
 
 use std::collections::HashSet;
 
@@ -21,6 +20,7 @@ use ureq::Agent;
 
 pub use thread::{QUEUE_MAX, QueueFull, RegistryThread};
 
+use crate::https;
 use references::{Reference, references};
 
 /// How large an answer may be.
@@ -77,7 +77,9 @@ impl Registry {
             .http_status_as_error(false)
             .max_redirects(0);
         if options.urls.iter().any(|url| url.starts_with("https:")) {
-            config = config.tls_config(tls::config(options)?);
+            let (trusted, own) = (options.cafile.as_deref(), options.certificate.as_deref());
+            let option = "schema.registry.ssl.truststore.location";
+            config = config.tls_config(https::config(trusted, own, option)?);
         }
         let authorization = match &options.credentials {
             Credentials::None => None,

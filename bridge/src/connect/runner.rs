@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use midge_config::{Ack, ClientProperties, MqttUser, OffsetReset, Origin};
 use midge_core::Client;
-use midge_rules::pipeline::{SinkPipeline, SourcePipeline, Stage};
+use midge_rules::pipeline::{InfluxPipeline, SinkPipeline, SourcePipeline, Stage};
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
@@ -20,11 +20,12 @@ use super::engine::{
     ConfigKey, ConnectorPlan, Engine, Failed, InvalidConfig, Offset, Offsets, Plugin, TaskHandle,
     TaskPlan, Validation,
 };
-use super::plan::{Broker, ErrorPolicy, MqttSinkWork, Plan, Reading, SourceWork, Work, Worker};
+use super::plan::{Broker, InfluxSinkWork, MqttSinkWork, Plan, Reading, SourceWork, Work, Worker};
 use crate::bridge::{Bridge, CrewId};
-use crate::delivery::{self, Delivery};
+use crate::delivery::{self, Delivery, Pipeline};
 use crate::error_handling::ErrorHandling;
 use crate::host::Host;
+use crate::influx::Database;
 use crate::kafka::group;
 use crate::mapping::{self, Mapping};
 use crate::remote::{self, Remotes, Voice};
@@ -100,7 +101,7 @@ impl Runner {
                 self.join_remote_sink(&mut rule, work, &failed)?;
                 Ok(vec![rule])
             }
-            Work::InfluxSink(_) => Err("InfluxDB is not supported yet".to_owned()),
+            Work::InfluxSink(work) => Ok(vec![self.influx(plan, number, work, errors(None))?]),
         }
     }
 
@@ -159,9 +160,8 @@ impl Runner {
         errors: ErrorHandling,
     ) -> Result<Rule, String> {
         let client = self.client(plan, &work.broker)?;
-        let pipeline = SinkPipeline::new(work.parts.clone());
-        let piped = delivery::Piped::new(pipeline, errors)?;
-        let reading = &work.reading;
+        let pipeline = Pipeline::Mqtt(SinkPipeline::new(work.parts.clone()));
+        let piped = delivery::Piped::new(pipeline, errors, work.policy)?;
         Ok(Rule {
             name: rule_name(plan, number, 0, 1),
             origin: Origin::Whole,
@@ -170,15 +170,35 @@ impl Runner {
             host: None,
             work: rule::Work::Sink {
                 delivery: Delivery::Pipeline(Box::new(piped)),
-                plan: SinkPlan {
-                    topics: reading.topics.clone(),
-                    group_id: reading.group_id.clone(),
-                    offset_reset: match reading.offset_reset {
-                        OffsetReset::Earliest => "earliest",
-                        OffsetReset::Latest => "latest",
-                    },
-                    max_under_way: reading.max_under_way.max(1),
-                },
+                plan: sink_plan(&work.reading),
+                database: None,
+            },
+        })
+    }
+
+    fn influx(
+        &self,
+        plan: &Plan,
+        number: usize,
+        work: &InfluxSinkWork,
+        errors: ErrorHandling,
+    ) -> Result<Rule, String> {
+        let pipeline = InfluxPipeline::new(work.parts.clone(), &work.statements);
+        let piped = delivery::Piped::new(Pipeline::Influx(pipeline), errors, work.policy)?;
+        // A write has points of all statements: the smallest batch is the one that all obey.
+        let batch = work.statements.iter().filter_map(|statement| statement.batch).min();
+        let points_max = batch.and_then(|batch| usize::try_from(batch.get()).ok());
+        let database = Database::new(&work.database, points_max.unwrap_or(usize::MAX))?;
+        Ok(Rule {
+            name: rule_name(plan, number, 0, 1),
+            origin: Origin::Whole,
+            overrides: plan.overrides.clone(),
+            client: None,
+            host: None,
+            work: rule::Work::Sink {
+                delivery: Delivery::Pipeline(Box::new(piped)),
+                plan: sink_plan(&work.reading),
+                database: Some(database),
             },
         })
     }
@@ -331,15 +351,15 @@ impl Engine for Runner {
     fn offsets(&self, name: &str, config: &Properties) -> Result<Offsets, String> {
         let plan = class::plan(name, config, &with_files(&self.worker, config))
             .map_err(|error| error.to_string())?;
-        match plan.tasks.first().map(|task| &task.work) {
-            Some(Work::MqttSink(MqttSinkWork { reading, .. })) => {
+        match plan.tasks.first().and_then(|task| reading(&task.work)) {
+            Some(reading) => {
                 let (properties, oauth) = self.bridge.kafka(&plan.overrides);
                 let topics = named(reading)?;
                 let places = group::committed(&properties, oauth, &reading.group_id, &topics)?;
                 Ok(places.into_iter().map(shown).collect())
             }
             // A source goes on where its clients do: there is nothing to be at.
-            _ => Ok(Offsets::new()),
+            None => Ok(Offsets::new()),
         }
     }
 
@@ -351,8 +371,8 @@ impl Engine for Runner {
     ) -> Result<(), String> {
         let plan = class::plan(name, config, &with_files(&self.worker, config))
             .map_err(|error| error.to_string())?;
-        match plan.tasks.first().map(|task| &task.work) {
-            Some(Work::MqttSink(MqttSinkWork { reading, .. })) => {
+        match plan.tasks.first().and_then(|task| reading(&task.work)) {
+            Some(reading) => {
                 let (properties, oauth) = self.bridge.kafka(&plan.overrides);
                 let topics = named(reading)?;
                 let beginnings = || group::beginnings(&properties, oauth, &topics);
@@ -362,8 +382,8 @@ impl Engine for Runner {
                 };
                 group::commit(&properties, oauth, &reading.group_id, &places)
             }
-            _ if offsets.is_empty() => Ok(()),
-            _ => Err("a source of MQTT messages has no offsets".to_owned()),
+            None if offsets.is_empty() => Ok(()),
+            None => Err("a source of MQTT messages has no offsets".to_owned()),
         }
     }
 
@@ -386,6 +406,27 @@ impl Engine for Runner {
             *known = group::cluster_id(&properties, oauth);
         }
         known.clone()
+    }
+}
+
+/// What a sink reads.
+fn reading(work: &Work) -> Option<&Reading> {
+    match work {
+        Work::Source(_) => None,
+        Work::MqttSink(work) => Some(&work.reading),
+        Work::InfluxSink(work) => Some(&work.reading),
+    }
+}
+
+fn sink_plan(reading: &Reading) -> SinkPlan {
+    SinkPlan {
+        topics: reading.topics.clone(),
+        group_id: reading.group_id.clone(),
+        offset_reset: match reading.offset_reset {
+            OffsetReset::Earliest => "earliest",
+            OffsetReset::Latest => "latest",
+        },
+        max_under_way: reading.max_under_way.max(1),
     }
 }
 
@@ -445,15 +486,10 @@ fn places(
 fn unsupported(plan: &Plan) -> impl Iterator<Item = &'static str> {
     let retries = plan.errors.retry_timeout != Some(Duration::ZERO);
     let replicas = plan.errors.dead_letters.as_ref().is_some_and(|to| to.replication_factor > 0);
-    let policy = plan.tasks.iter().any(|task| match &task.work {
-        Work::MqttSink(work) => work.policy != ErrorPolicy::Throw,
-        Work::Source(_) | Work::InfluxSink(_) => false,
-    });
     let options = [
         (plan.progress, "connect.progress.enabled"),
         (retries, "errors.retry.timeout"),
         (replicas, "errors.deadletterqueue.topic.replication.factor: Kafka makes the topic"),
-        (policy, "error.policy: what this broker refuses is counted and passed over"),
     ];
     options.into_iter().filter_map(|(said, option)| said.then_some(option))
 }
@@ -501,19 +537,14 @@ pub fn with_files(worker: &Worker, config: &Properties) -> Worker {
 
 /// Kafka topics that are known before a record has passed.
 fn topics(plan: &Plan, number: usize) -> BTreeSet<String> {
-    match &plan.tasks[number].work {
-        Work::Source(work) => {
-            let rules = work.rules.iter();
-            rules
-                .filter_map(|rule| rule.parts.rule.constant_kafka_topic())
-                .map(str::to_owned)
-                .collect()
-        }
-        Work::MqttSink(MqttSinkWork { reading, .. }) => {
-            reading.topics.iter().filter(|topic| !topic.starts_with('^')).cloned().collect()
-        }
-        Work::InfluxSink(work) => work.reading.topics.iter().cloned().collect(),
+    let work = &plan.tasks[number].work;
+    if let Work::Source(work) = work {
+        let rules = work.rules.iter();
+        let constant = rules.filter_map(|rule| rule.parts.rule.constant_kafka_topic());
+        return constant.map(str::to_owned).collect();
     }
+    let topics = reading(work).into_iter().flat_map(|reading| &reading.topics);
+    topics.filter(|topic| !topic.starts_with('^')).cloned().collect()
 }
 
 /// A few bytes that tell what these properties make of a message from what others make of it.

@@ -1,6 +1,7 @@
-//! A consumer: reads one sink connector's share of its topics and injects each record.
+//! A consumer: reads one sink connector's share of its topics and hands on what each record becomes.
 //!
-//! One thread polls, publishes and commits. Offsets go to Kafka by our own account alone: once a
+//! One thread polls, delivers and commits. Records that were not taken where they went and are to be
+//! tried again are read again, in their order, and nothing is read meanwhile. Offsets go to Kafka by our own account alone: once a
 //! second, when partitions are taken away, and at the end.
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use super::producer::{PROBE, Pulse};
 use super::properties;
 use super::thread::{Stop, Worker};
 use super::verdict;
-use crate::delivery::{Delivered, Publishes};
+use crate::delivery::{Delivered, Outgoing};
 use crate::observer::{Event, Observer};
 use crate::sink::Sink;
 
@@ -33,7 +34,7 @@ use letters::Letters;
 
 /// How long a poll waits for a record.
 const POLL: Duration = Duration::from_millis(100);
-/// Records at most that are read before the shards get them.
+/// Records at most that are read before they are handed on.
 const BATCH: usize = 256;
 /// How long records are held up by one that cannot be dealt with, before it is tried again.
 const HOLD: Duration = Duration::from_millis(50);
@@ -41,7 +42,7 @@ const HOLD: Duration = Duration::from_millis(50);
 const SEEK: Duration = Duration::from_secs(5);
 /// How often offsets are committed.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
-/// How long the shards may lag before fetching is paused.
+/// How long those who take records may lag before fetching is paused.
 const LAG: Duration = Duration::from_secs(1);
 /// How long after a fatal error a new consumer is made.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -68,9 +69,19 @@ impl Consumer {
         let worker = Worker::spawn("kafka-consumer".to_owned(), move |stop| {
             let brokers = Brokers::of(&config);
             let pulse = Pulse::new(Instant::now());
-            let held = None;
-            let reader =
-                Reader { config, held, letters, callbacks, sink, observer, pulse, brokers };
+            let (held, again, rewound) = (None, None, Vec::new());
+            let reader = Reader {
+                config,
+                held,
+                again,
+                rewound,
+                letters,
+                callbacks,
+                sink,
+                observer,
+                pulse,
+                brokers,
+            };
             reader.run(consumer, &stop);
         });
         worker.map(Consumer).map_err(|error| format!("a thread cannot be started: {error}"))
@@ -102,6 +113,10 @@ struct Reader {
     config: ClientConfig,
     /// Until when records are held up by one that cannot be dealt with.
     held: Option<Instant>,
+    /// When records are read again that were not taken.
+    again: Option<Instant>,
+    /// Partitions that are being read again, each up to where it had been read before.
+    rewound: Vec<(Arc<str>, i32, i64)>,
     letters: Letters,
     callbacks: Arc<Callbacks>,
     sink: Arc<Sink>,
@@ -131,6 +146,8 @@ impl Reader {
 
     /// Reads until told to stop or until the consumer breaks for good.
     fn read(&mut self, consumer: BaseConsumer<Context>, stop: &Stop) {
+        (self.held, self.again) = (None, None);
+        self.rewound.clear();
         let mut committed = Instant::now();
         let mut full_since = None;
         let mut paused = false;
@@ -145,7 +162,17 @@ impl Reader {
                 self.commit(&consumer);
             }
             let limit = self.sink.plan.max_under_way;
-            let under_way = self.sink.offsets().under_way();
+            let (under_way, waiting) = {
+                let offsets = self.sink.offsets();
+                (offsets.under_way(), offsets.waiting())
+            };
+            if waiting > 0
+                && self.again.is_none()
+                && let Some(interval) = self.sink.retry_interval()
+            {
+                self.again = Some(now + interval);
+                pause(&consumer);
+            }
             if self.sink.is_paused() {
                 // Every time, since the group may have given us others. Polling goes on, or it
                 // would give our partitions away.
@@ -154,7 +181,7 @@ impl Reader {
             } else if under_way >= limit {
                 let since = *full_since.get_or_insert(now);
                 if !paused && now.duration_since(since) < LAG {
-                    // The shards are at it; nothing is polled meanwhile, so nothing more comes.
+                    // They are being taken; nothing is polled meanwhile, so nothing more comes.
                     let room = BATCH.min(limit.div_ceil(2));
                     self.sink.wait(now + POLL, room, |o| o.under_way() + room <= limit);
                     continue;
@@ -166,12 +193,19 @@ impl Reader {
                 full_since = None;
                 if paused && under_way <= limit / 2 {
                     paused = false;
-                    resume(&consumer);
+                    if self.held.is_none() && self.again.is_none() {
+                        resume(&consumer);
+                    }
                 }
             }
-            if self.held.is_some_and(|until| now >= until) {
-                self.held = None;
-                if !paused {
+            let over = |moment: Option<Instant>| moment.is_some_and(|moment| now >= moment);
+            if over(self.held) || over(self.again) {
+                self.held = self.held.filter(|_| !over(self.held));
+                if over(self.again) {
+                    self.again = None;
+                    self.read_again(&consumer);
+                }
+                if !paused && self.held.is_none() && self.again.is_none() {
                     resume(&consumer);
                 }
             }
@@ -191,7 +225,7 @@ impl Reader {
         self.sink.offsets().forget_all();
     }
 
-    /// Reads the records that are there, at most so many, and gives them to the shards; waits for
+    /// Reads the records that are there, at most so many, and hands on what they become; waits for
     /// the first alone. An error is one that the consumer does not survive.
     fn poll(&mut self, consumer: &BaseConsumer<Context>, most: usize) -> Result<(), Code> {
         let mut broken = Ok(());
@@ -223,16 +257,51 @@ impl Reader {
         broken
     }
 
-    /// Makes publishes of a record, for the next flush.
+    /// Goes back to the records that were not taken.
+    fn read_again(&mut self, consumer: &BaseConsumer<Context>) {
+        let places = self.sink.offsets().to_read_again();
+        for (topic, partition, lowest, next) in places {
+            // As in `hold`, the partition is still ours.
+            match consumer.seek(&topic, partition, Offset::Offset(lowest), SEEK) {
+                Ok(()) => {
+                    self.sink.offsets().called(&topic, partition);
+                    self.rewound.retain(|(of, number, _)| (&**of, *number) != (&*topic, partition));
+                    self.rewound.push((topic, partition, next));
+                }
+                Err(error) => {
+                    let why = format!("records cannot be read again: {error}");
+                    self.sink.health.trouble(&why);
+                    self.again = Some(Instant::now() + LAG);
+                }
+            }
+        }
+    }
+
+    /// Whether a record of a partition that is being read again needs no more.
+    fn was_settled(&mut self, topic: &str, partition: i32, offset: i64) -> bool {
+        let mut rewound = self.rewound.iter();
+        let found = rewound.position(|(of, number, _)| &**of == topic && *number == partition);
+        let Some(index) = found else { return false };
+        if offset >= self.rewound[index].2 {
+            self.rewound.swap_remove(index);
+            return false;
+        }
+        self.sink.offsets().is_settled(topic, partition, offset)
+    }
+
+    /// Makes what goes out of a record, for the next flush.
     ///
     /// # Errors
     /// When it has to come again later: why, if that is known.
     fn publish(&mut self, message: &BorrowedMessage<'_>) -> Result<(), Option<String>> {
         let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        if !self.rewound.is_empty() && self.was_settled(topic, partition, offset) {
+            return Ok(());
+        }
         let connector = self.sink.health.name();
         if self.sink.was_delivered(topic, partition, offset) {
             debug!(connector, topic, partition, offset, "delivered before");
-            self.sink.read(topic, partition, offset, Publishes::None);
+            self.sink.read(topic, partition, offset, Outgoing::None);
             return Ok(());
         }
         let headers: Vec<(&str, Option<&[u8]>)> = message.headers().map_or_else(Vec::new, |all| {
@@ -248,21 +317,21 @@ impl Reader {
         let timestamp = message.timestamp().to_millis();
         let delivered =
             self.sink.delivery.deliver(&record, offset, timestamp, std::thread::current());
-        let publishes = match delivered {
-            Delivered::Publishes(publishes) => publishes,
+        let outgoing = match delivered {
+            Delivered::Outgoing(outgoing) => outgoing,
             Delivered::Refused(refusal) => {
                 let of = format!("{topic}[{partition}]@{offset}");
                 self.sink.health.refused(&of, &refusal);
-                Publishes::None
+                Outgoing::None
             }
             Delivered::DeadLetter(letter) => {
                 self.letters.produce(&letter).map_err(Some)?;
-                Publishes::None
+                Outgoing::None
             }
             Delivered::Wait(why) => return Err(why),
             Delivered::Failed => return Err(None),
         };
-        if let (Some(observer), Publishes::One(publish)) = (&self.observer, &publishes) {
+        if let (Some(observer), Outgoing::One(publish)) = (&self.observer, &outgoing) {
             observer(Event::Consumed {
                 connector,
                 kafka_topic: topic,
@@ -272,7 +341,7 @@ impl Reader {
                 bytes: publish.payload.len(),
             });
         }
-        self.sink.read(topic, partition, offset, publishes);
+        self.sink.read(topic, partition, offset, outgoing);
         Ok(())
     }
 
@@ -295,7 +364,7 @@ impl Reader {
         pause(consumer);
     }
 
-    /// Tells Kafka, without waiting, what has been routed.
+    /// Tells Kafka, without waiting, what has been taken.
     fn commit(&self, consumer: &BaseConsumer<Context>) {
         let list = committable(&self.sink, |_, _| true);
         if list.count() > 0

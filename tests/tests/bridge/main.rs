@@ -8,6 +8,8 @@ mod connect;
 mod connect_standalone;
 mod connector_environment;
 mod dev;
+mod error_policy;
+mod influx;
 mod kafka_outage;
 mod kafka_security;
 mod kafka_to_mqtt;

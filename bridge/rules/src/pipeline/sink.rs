@@ -6,11 +6,11 @@ use bytes::Bytes;
 
 use super::error::{PipelineError, Stage};
 use super::headers::HeaderConverter;
-use crate::connect::{ConnectRecord, Datum, Header, Value};
+use crate::connect::{ConnectRecord, Header};
 use crate::converter::{Answer, Converter, Question, RegistryOptions, Side, mqtt_payload};
 use crate::headers::is_own;
 use crate::kcql::Field;
-use crate::projection::Projection;
+use crate::projection::{Projection, text_of};
 use crate::sink::{Outcome, Publish, Record, SinkRule};
 use crate::transform::Chain;
 
@@ -148,7 +148,7 @@ impl SinkPipeline {
                 // A tombstone has no fields; where it would clear a topic, nobody can say which.
                 SinkTarget::Field(Field::Value(_)) if payload.is_none() => Ok(Outcome::Skip),
                 SinkTarget::Field(field) => {
-                    let mqtt_topic = text(record, field).map_err(|why| refused(&why))?;
+                    let mqtt_topic = text_of(record, field).map_err(|why| refused(&why))?;
                     rule.publish_to(&mqtt_topic, &seen)
                 }
             };
@@ -175,42 +175,4 @@ impl SinkPipeline {
             Side::Value => self.0.value.answer(question, answer),
         }
     }
-}
-
-/// The text of a field that is to be a topic.
-fn text(record: &ConnectRecord, field: &Field) -> Result<String, String> {
-    let datum: &Datum;
-    let path: &[String] = match field {
-        Field::Value(path) => {
-            datum = &record.value;
-            path
-        }
-        Field::Key(path) => {
-            datum = &record.key;
-            path
-        }
-        Field::Header(name) => {
-            let mut headers = record.headers.iter().rev();
-            let Some(header) = headers.find(|header| *header.name == **name) else {
-                return Err(format!("{field}: the record has no such header"));
-            };
-            datum = &header.datum;
-            &[]
-        }
-        Field::Topic => return Ok(record.kafka_topic.to_string()),
-        Field::Partition | Field::Offset | Field::Timestamp => {
-            return Err(format!("{field}: found a number, expected text"));
-        }
-    };
-    let mut value = &datum.value;
-    for name in path {
-        value = match value {
-            Value::Struct(structure) => structure.value(name),
-            Value::Map(map) => map.get(&Value::string(name.as_str())),
-            _ => None,
-        }
-        .ok_or_else(|| format!("{field}: the record has no such field"))?;
-    }
-    let text = value.as_str().map(str::to_owned);
-    text.ok_or_else(|| format!("{field}: found a {}, expected text", value.java_class()))
 }

@@ -26,6 +26,8 @@ pub(super) static CLASS: Class = Class {
 };
 
 const KCQL: &str = "connect.influx.kcql";
+/// Who vouches for the database. Its name is that of the error that misses one, too.
+pub(crate) const CA: &str = "midge.influx.ssl.ca.cert";
 
 static OPTIONS: &[OptionDef] = &[
     OptionDef::new(
@@ -113,6 +115,14 @@ static OWN: &[OptionDef] = &[
         Medium,
         "The organization that the token is for.",
     ),
+    OptionDef::new(
+        CA,
+        Kind::String,
+        Null,
+        Medium,
+        "A file of the certificate authorities in PEM that vouch for an https address; without it, \
+         the system's.",
+    ),
     sink::MAX_UNDER_WAY,
 ];
 
@@ -164,6 +174,10 @@ fn database(given: &mut Given<'_>) -> Option<InfluxDatabase> {
     } else if given.given("connect.influx.url").is_some() {
         given.wrong("connect.influx.url", "", "expected http://HOST:PORT or https://HOST:PORT");
     }
+    let ca = given.text(CA);
+    if ca.is_some() && url.as_ref().is_some_and(|url| url.starts_with("http:")) {
+        given.notice(format!("ignored: {CA}: connect.influx.url is not https"));
+    }
     let user = given.text("connect.influx.username");
     let password = given.text("connect.influx.password");
     let token = given.text("midge.influx.token");
@@ -199,5 +213,6 @@ fn database(given: &mut Given<'_>) -> Option<InfluxDatabase> {
         token: token.zip(organization).map(|(token, of)| (Secret::new(token), of)),
         retention_policy: given.text("connect.influx.retention.policy").unwrap_or_default(),
         consistency: consistency.to_ascii_lowercase(),
+        ca,
     })
 }

@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use midge_codec::{QoS, Text, TopicName};
-use midge_rules::connect::{ConnectRecord, Datum, Header, Map, Value};
+use midge_rules::connect::{ConnectRecord, Datum, Header, Value};
 use midge_rules::converter::{Converter, Side, SourceClass, SourceConverter, mqtt_payload};
-use midge_rules::kcql::{
-    Column, Field, InfluxSink, Line, Measurement, MqttSink, MqttTarget, Selection, Source, Span,
-    Tag, Taken, TimestampFrom,
-};
-use midge_rules::projection::{Missing, Projection};
+use midge_rules::influx::PointRule;
+use midge_rules::kcql::{InfluxSink, Line, MqttSink, MqttTarget, Source, Tag};
+use midge_rules::projection::{Missing, Projection, text_of};
 use midge_rules::{Message, Outcome, Record, RecordBuffer, SinkRule, SourceRule, Tombstone};
 
 use crate::cli::options::{KcqlMessage, KcqlRecord};
@@ -80,7 +78,7 @@ fn message_of(sink: &MqttSink, sample: &KcqlRecord) -> Result<Vec<Line>, String>
     let template = match &sink.target {
         MqttTarget::Template(template) => template.clone(),
         // A field's text is no template.
-        MqttTarget::Field(field) => field_text(&record, field)?.replace('$', "$$"),
+        MqttTarget::Field(field) => text_of(&record, field)?.replace('$', "$$"),
     };
     let name = Text::from_static(NAME);
     let rule = SinkRule::new(name, &template, QoS::AtLeastOnce, false, Tombstone::Skip);
@@ -112,36 +110,20 @@ pub(super) fn of_influx_sink(sink: &InfluxSink, record: &KcqlRecord) -> Vec<Line
 
 fn point_of(sink: &InfluxSink, sample: &KcqlRecord) -> Result<Vec<Line>, String> {
     let record = connect_record(&sink.kafka_topic, sample);
-    let mut projection = Projection::new(&sink.selection, Missing::Refused);
-    let fields = projection.fields(&record, &sink.kafka_topic).map_err(text)?;
-    let measurement = match &sink.measurement {
-        Measurement::Literal(name) => name.clone(),
-        Measurement::Field(field) => field_text(&record, field)?,
+    let point = PointRule::new(sink).point(&record).map_err(text)?;
+    let Some(point) = point else {
+        return Ok(vec![("passed over", "a record without a value".to_owned())]);
     };
-    let mut lines = vec![("measurement", measurement), ("fields", shown(&fields)?)];
+    let mut lines = vec![("line", point.without_time())];
     for tag in &sink.tags {
-        match tag {
-            Tag::Constant { name, value } => lines.push(("tag", format!("{name}={value}"))),
-            Tag::Field { name, field } => match field_value(&record, field, Missing::LeftOut)? {
-                Some(value) if !value.is_null() => {
-                    let value = shown(&Datum::schemaless(value))?;
-                    lines.push(("tag", format!("{name}={value}")));
-                }
-                _ => lines.push(("no tag", format!("{name}: the record has no {field}"))),
-            },
+        if let Tag::Field { name, field } = tag
+            && !point.tags.iter().any(|(tag, _)| tag == name)
+        {
+            lines.push(("no tag", format!("{name}: the record has no {field}")));
         }
     }
     let now = || "when it is written".to_owned();
-    lines.push((
-        "time",
-        match &sink.timestamp {
-            TimestampFrom::SystemTime => now(),
-            TimestampFrom::Field(field) => match field_value(&record, field, Missing::LeftOut)? {
-                Some(value) if !value.is_null() => shown(&Datum::schemaless(value))?,
-                _ => now(),
-            },
-        },
-    ));
+    lines.push(("time", point.time_ns.map_or_else(now, |time| format!("{time} ns"))));
     Ok(lines)
 }
 
@@ -172,36 +154,6 @@ fn connect_record(kafka_topic: &str, sample: &KcqlRecord) -> ConnectRecord {
         headers: headers.collect(),
         offset: Some(0),
     }
-}
-
-/// One field of a record.
-fn field_value(
-    record: &ConnectRecord,
-    field: &Field,
-    missing: Missing,
-) -> Result<Option<Value>, String> {
-    let name = "field".to_owned();
-    let taken = Taken::One { field: field.clone(), name: name.clone() };
-    let columns = vec![Column { taken, span: Span::default() }];
-    let selection = Selection { columns, ignored: Vec::new() };
-    let fields =
-        Projection::new(&selection, missing).fields(record, &record.kafka_topic).map_err(text)?;
-    Ok(match fields.value {
-        Value::Map(map) => entry(map, name),
-        Value::Struct(structure) => structure.value(&name).cloned(),
-        _ => None,
-    })
-}
-
-fn entry(mut map: Map, name: String) -> Option<Value> {
-    map.swap_remove(&Value::string(name))
-}
-
-/// The text of a field that names something.
-fn field_text(record: &ConnectRecord, field: &Field) -> Result<String, String> {
-    let value = field_value(record, field, Missing::Refused)?.unwrap_or_default();
-    let text = value.as_str().map(str::to_owned);
-    text.ok_or_else(|| format!("{field}: found a {}, expected text", value.java_class()))
 }
 
 /// A value as it would be in a payload.

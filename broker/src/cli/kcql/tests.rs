@@ -91,12 +91,9 @@ fn a_record_is_followed_to_its_point() {
     assert_eq!(
         sample,
         "  the sample
-    measurement   influxMeasure
-    fields        {\"company\":\"DM\",\"latitude\":-49.8}
-    tag           from=a
+    line          influxMeasure,from=a,provider=DataMountaineer company=\"DM\",latitude=-49.8
     no tag        to: the record has no to
-    tag           provider=DataMountaineer
-    time          1500
+    time          1500000000 ns
 "
     );
     let text = with_record("INSERT INTO m SELECT nope FROM t", Use::Influx, "{}");

@@ -1,31 +1,37 @@
-//! Who vouches for a registry, and what proves to it who we are.
+//! TLS of our own HTTP clients: who vouches for a server, and what proves to it who we are.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use midge_rules::converter::RegistryOptions;
 use ureq::tls::{
     Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, TlsProvider, parse_pem,
 };
 
 use crate::kafka::ca_bundle;
 
-/// The TLS settings that the options ask for.
-pub(super) fn config(options: &RegistryOptions) -> Result<TlsConfig, String> {
+/// TLS by these files in PEM: the authorities, or else the system's, which `option` would name, and
+/// our own certificate with its key.
+///
+/// # Errors
+/// When a file cannot be read or does not hold what it should.
+pub(crate) fn config(
+    authorities: Option<&Path>,
+    own: Option<&Path>,
+    option: &str,
+) -> Result<TlsConfig, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let trusted = match &options.cafile {
-        Some(path) => path.clone(),
-        None => ca_bundle().ok_or(
-            "the system has no certificate authorities, expected \
-             schema.registry.ssl.truststore.location",
-        )?,
+    let trusted = match authorities {
+        Some(path) => path.to_owned(),
+        None => ca_bundle().ok_or_else(|| {
+            format!("the system has no certificate authorities, expected {option}")
+        })?,
     };
     let (authorities, _) = read(&trusted)?;
     if authorities.is_empty() {
         let shown = trusted.display();
         return Err(format!("{shown}: found no certificate, expected at least one"));
     }
-    let own = options.certificate.as_deref().map(client).transpose()?;
+    let own = own.map(client).transpose()?;
     Ok(TlsConfig::builder()
         .provider(TlsProvider::Rustls)
         .unversioned_rustls_crypto_provider(provider)
