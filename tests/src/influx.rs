@@ -64,11 +64,11 @@ impl Influx {
         format!("http://127.0.0.1:{}", self.port())
     }
 
-    /// What its shell says to these lines.
-    pub fn shell(&self, lines: &str) -> Output {
+    /// What its shell says to these lines about a database.
+    pub fn shell(&self, database: &str, lines: &str) -> Output {
         let port = self.port().to_string();
         let mut command = Command::new("influx");
-        command.args(["-host", "127.0.0.1", "-port", &port]);
+        command.args(["-host", "127.0.0.1", "-port", &port, "-database", database]);
         output(command.env("HOME", self.directory.path()), lines)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Ports and Kafka's address are others, and so are the Kafka topics that a guide here has as well.
 
-use midge_tests::{Kafka, Midge, Setup, Shell, eventually, repository};
+use midge_tests::{Influx, Kafka, Midge, Setup, Shell, eventually, repository};
 
 use crate::publish;
 
@@ -128,4 +128,37 @@ fn the_lists_of_the_environment_as_a_file() {
         let records = Kafka::shared().eventually_records(kafka_topic, "%k %s\n", 1);
         assert_eq!(records, [format!("{topic} 180.5")]);
     }
+}
+
+#[test]
+fn every_file_has_its_test() {
+    let files = std::fs::read_dir(repository().join("docs/connectors/examples")).expect("files");
+    let this = include_str!("examples.rs");
+    for file in files {
+        let name = file.expect("a file").file_name().into_string().expect("UTF-8");
+        let page = name.strip_suffix(".properties").expect("a property file");
+        assert!(this.contains(&format!("page: \"{page}\"")), "{page}");
+    }
+}
+
+#[test]
+fn lenses_influxdb_sink() {
+    let renamed =
+        &[("influx-topic", "example-influx"), ("name=influxdb-sink", "name=example-influx-sink")];
+    let example = Example { page: "lenses-influx-sink", renamed };
+    let influx = Influx::start();
+    let url = influx.url();
+    let midge = example.start(|file| file.replace("http://localhost:8086", &url));
+    let commands = example.commands(&midge);
+    let [create, produce, read] = &commands[..] else { panic!("{commands:?}") };
+    let port = influx.port();
+    let shell = Shell::new()
+        .program("influx", &format!("exec /usr/bin/influx -host 127.0.0.1 -port {port} \"$@\""));
+    shell.run(create).success();
+    shell.run(produce).success();
+    let point = eventually("the point", || {
+        let shown = shell.run(read).success().stdout;
+        shown.lines().last().filter(|line| line.contains("Mountaineer")).map(str::to_owned)
+    });
+    assert!(point.contains("-49.8"), "{point}");
 }

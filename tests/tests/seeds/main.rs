@@ -12,6 +12,7 @@ mod connect_cli;
 mod connect_notes;
 mod connector_guide;
 mod examples;
+mod influx_sink_guide;
 mod mosquitto_guide;
 mod mqtt_sink_guide;
 

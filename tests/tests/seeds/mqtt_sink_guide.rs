@@ -12,7 +12,7 @@ use crate::connect_cli::{CREATE, PS, create, lines, shell, to, worker};
 use crate::listens;
 
 /// `conf/mqtt-sink.properties`, and what `create` prints of it.
-const PROPERTIES: &str = "\
+pub(crate) const PROPERTIES: &str = "\
     #Connector name=`mqtt-sink`
     name=mqtt-sink
     tasks.max=1
@@ -50,14 +50,15 @@ const LOGGED: &str = "
         connect.mqtt.username = null
 ";
 
-const PRODUCER: &str = r#"${CONFLUENT_HOME}/bin/kafka-avro-console-producer \
+pub(crate) const PRODUCER: &str = r#"${CONFLUENT_HOME}/bin/kafka-avro-console-producer \
       --broker-list localhost:9092 --topic kafka-topic \
       --property value.schema='{"type":"record","name":"User","namespace":"com.datamountaineer.streamreactor.connect.mqtt"
       ,"fields":[{"name":"firstName","type":"string"},{"name":"lastName","type":"string"},{"name":"age","type":"int"},{"name":"salary","type":"double"}]}'"#;
-const RECORD: &str = r#"{"firstName": "John", "lastName": "Smith", "age":30, "salary": 4830}"#;
+pub(crate) const RECORD: &str =
+    r#"{"firstName": "John", "lastName": "Smith", "age":30, "salary": 4830}"#;
 
 /// "The payload of the MQTT message sent to the MQTT broker is sent as json."
-const JOHN: &str = r#"{"firstName":"John","lastName":"Smith","age":30,"salary":4830.0}"#;
+pub(crate) const JOHN: &str = r#"{"firstName":"John","lastName":"Smith","age":30,"salary":4830.0}"#;
 
 /// A broker that the guide calls broker.mqttdashboard.com.
 fn start() -> Midge {
