@@ -38,20 +38,37 @@ impl Influx {
             http.number()
         );
         std::fs::write(directory.path().join("influxdb.conf"), config).expect("file");
-        let commands = "influxd run -config \"$0/influxdb.conf\" </dev/null >\"$0/influxd.log\" 2>&1 & \
-                        trap '' INT TERM HUP; read -r _; kill $!; wait $!";
-        let mut command = Command::new("sh");
-        command.args(["-c", commands]).arg(directory.path());
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut keeper = command.spawn().expect("a shell");
-        let wanted = keeper.stdin.take();
+        let (wanted, keeper) = keep(&directory);
         let influx = Influx { http, _rpc: rpc, directory, wanted, keeper };
+        influx.answers();
+        influx
+    }
+
+    /// Stops it.
+    ///
+    /// # Panics
+    /// When it does not stop.
+    pub fn stop(&mut self) {
+        drop(self.wanted.take());
+        self.keeper.wait().expect("the shell ends");
+    }
+
+    /// Starts it again where it was.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn resume(&mut self) {
+        (self.wanted, self.keeper) = keep(&self.directory);
+        self.answers();
+    }
+
+    #[track_caller]
+    fn answers(&self) {
         eventually("InfluxDB answers", || {
-            let ping = format!("{}/ping", influx.url());
+            let ping = format!("{}/ping", self.url());
             let mut curl = Command::new("curl");
             (output(curl.args(["-s", "-f", &ping]), "").code == Some(0)).then_some(())
         });
-        influx
     }
 
     /// Its port.
@@ -87,6 +104,17 @@ impl Influx {
         assert!(result["error"].is_null(), "{query}: {result}");
         result["series"].as_array().cloned().unwrap_or_default()
     }
+}
+
+/// Starts a shell that runs it until the shell's input ends.
+fn keep(directory: &TempDir) -> (Option<ChildStdin>, Child) {
+    let commands = "influxd run -config \"$0/influxdb.conf\" </dev/null >>\"$0/influxd.log\" 2>&1 & \
+                    trap '' INT TERM HUP; read -r _; kill $!; wait $!";
+    let mut command = Command::new("sh");
+    command.args(["-c", commands]).arg(directory.path());
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut keeper = command.spawn().expect("a shell");
+    (keeper.stdin.take(), keeper)
 }
 
 impl Drop for Influx {

@@ -1,10 +1,13 @@
 //! Kafka to InfluxDB: a real one of 1.x, and a server that answers as 2.x does.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 
-use midge_tests::{Influx, Kafka, Midge, Setup, eventually, rest};
+use midge_tests::{Authority, Influx, Kafka, Midge, Setup, eventually, rest};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 
 use crate::bridged;
@@ -184,6 +187,43 @@ fn a_database_that_is_not_there_fails_the_task_and_nothing_is_lost_by_that() {
 }
 
 #[test]
+fn with_retry_nothing_is_lost_while_the_database_is_away() {
+    let (midge, mut influx) = (with_rest().start(), with_database());
+    let kafka = Kafka::shared();
+    kafka.create_topic("influx-retry", 2);
+    let kcql = "INSERT INTO m SELECT n FROM influx-retry WITHTIMESTAMP n TIMESTAMPUNIT=SECONDS";
+    let more = json!({
+        "value.converter": JSON,
+        "value.converter.schemas.enable": "false",
+        "connect.influx.error.policy": "RETRY",
+        "connect.influx.retry.interval": "200",
+        "connect.influx.max.retires": "100000",
+    });
+    sink(&midge, "influx-retry", &influx.url(), kcql, &more);
+    // Without a key, so that both partitions have some.
+    let some = |numbers: std::ops::RangeInclusive<u32>| {
+        numbers.map(|n| format!("{n}:{}\n", json!({"n": n}))).collect::<String>()
+    };
+    kafka.produce("influx-retry", &some(1..=20));
+    rows(&influx, "SELECT n FROM m", 20);
+    influx.stop();
+    kafka.produce("influx-retry", &some(21..=2_000));
+    midge.says(&["not taken, trying again", "influx-retry"]);
+    influx.resume();
+    let found = rows(&influx, "SELECT n FROM m", 2_000);
+    let found: Vec<u64> = found.iter().filter_map(|row| row[1].as_u64()).collect();
+    assert_eq!(found, (1..=2_000).collect::<Vec<u64>>());
+    is(&midge, "influx-retry", "RUNNING");
+    let places = eventually("both partitions are told", || {
+        let (_, told) = rest(&midge, "GET", "/connectors/influx-retry/offsets", None);
+        let all = told["offsets"].as_array().expect("places").clone();
+        let offset = |place: &Value| place["offset"]["kafka_offset"].as_u64().unwrap_or(0);
+        (all.iter().map(offset).sum::<u64>() == 2_000).then_some(all)
+    });
+    assert_eq!(places.len(), 2);
+}
+
+#[test]
 fn retries_that_are_exhausted_fail_the_task() {
     let midge = with_rest().start();
     // A port that was free a moment ago.
@@ -240,8 +280,10 @@ fn with_noop_what_the_database_refuses_is_passed_over_and_nothing_else() {
 
 #[test]
 fn with_a_token_points_go_to_a_bucket_of_2_x() {
-    let (url, writes) = version_2();
-    let midge = with_rest().start();
+    let authority = Authority::new("the database's");
+    let (url, writes) = version_2(&authority);
+    let midge = with_rest().file("influx-ca.pem", authority.pem()).start();
+    let ca = midge.directory().join("influx-ca.pem");
     let kafka = Kafka::shared();
     kafka.create_topic("influx-two", 1);
     let more = json!({
@@ -249,6 +291,7 @@ fn with_a_token_points_go_to_a_bucket_of_2_x() {
         "value.converter.schemas.enable": "false",
         "midge.influx.token": "my-token",
         "midge.influx.organization": "my org",
+        "midge.influx.ssl.ca.cert": ca,
     });
     let kcql = "INSERT INTO m SELECT n FROM influx-two BATCH=2 WITHTIMESTAMP n";
     sink(&midge, "influx-two", &url, kcql, &more);
@@ -270,29 +313,44 @@ fn with_a_token_points_go_to_a_bucket_of_2_x() {
 /// Path, authorization and lines of a write.
 type Write2 = (String, String, Vec<String>);
 
-/// A server that takes writes as InfluxDB 2.x does; it ends with the process.
-fn version_2() -> (String, Arc<Mutex<Vec<Write2>>>) {
+/// A server that takes writes as InfluxDB 2.x does, with TLS; it ends with the process.
+fn version_2(authority: &Authority) -> (String, Arc<Mutex<Vec<Write2>>>) {
+    let certificate = authority.server();
+    let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes()).expect("key");
+    let chain = CertificateDer::from_pem_slice(certificate.certificate.as_bytes());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![chain.expect("certificate")], key);
+    let config = Arc::new(config.expect("certificate with its key"));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let url = format!("http://{}", listener.local_addr().expect("address"));
+    let port = listener.local_addr().expect("address").port();
     let writes = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&writes);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let seen = Arc::clone(&seen);
+            let (seen, config) = (Arc::clone(&seen), Arc::clone(&config));
             // A client that breaks off concerns nobody else.
             std::thread::spawn(move || {
-                while let Some(write) = answer(&stream) {
+                let connection = ServerConnection::new(config).expect("TLS");
+                let mut stream = BufReader::new(StreamOwned::new(connection, stream));
+                while let Some(write) = request(&mut stream) {
                     seen.lock().expect("writes").push(write);
+                    let answer = stream.get_mut().write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+                    if answer.and_then(|()| stream.get_mut().flush()).is_err() {
+                        break;
+                    }
                 }
             });
         }
     });
-    (url, writes)
+    (format!("https://127.0.0.1:{port}"), writes)
 }
 
-/// Takes one request of a connection; `None` when there are no more.
-fn answer(mut stream: &TcpStream) -> Option<Write2> {
-    let mut reader = BufReader::new(stream);
+/// Reads one request of a connection; `None` when there are no more.
+fn request(reader: &mut impl BufRead) -> Option<Write2> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let path = line.strip_prefix("POST ")?.split(' ').next()?.to_owned();
@@ -313,7 +371,6 @@ fn answer(mut stream: &TcpStream) -> Option<Write2> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").ok()?;
     let lines = String::from_utf8(body).ok()?.lines().map(str::to_owned).collect();
     Some((path, token, lines))
 }
