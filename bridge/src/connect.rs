@@ -7,6 +7,7 @@ mod engine;
 mod herder;
 pub mod plan;
 pub mod registry;
+mod resolved;
 mod rest;
 mod runner;
 #[cfg(test)]
@@ -20,7 +21,10 @@ pub use engine::{
     TaskHandle, TaskPlan, Validation,
 };
 pub use herder::{Description, Herder, HerderError};
-pub use rest::{About, Access, BODY_MAX, Rest, RestSettings, Server, SetLevel, UNDER_WAY_MAX};
+pub use resolved::Resolved;
+pub use rest::{
+    About, Access, BODY_MAX, Rest, RestSettings, Server, SetLevel, TopicTracking, UNDER_WAY_MAX,
+};
 pub(crate) use runner::is_rule_of;
-pub use runner::{Authenticate, Runner, with_files};
+pub use runner::{Authenticate, Runner};
 pub use status::{Condition, ConnectorCondition, RunState};

@@ -10,7 +10,7 @@ use midge_rules::{Outcome, Publish, Record, Refusal, SinkRule};
 
 use crate::connect::plan::ErrorPolicy;
 use crate::error_handling::{ErrorHandling, Judgement, Original};
-use crate::questions::{Answered, Questions};
+use crate::questions::{Answered, Asked, Questions};
 
 /// How a sink makes what goes out.
 pub(crate) enum Delivery {
@@ -58,7 +58,8 @@ pub(crate) enum Delivered {
     Refused(String),
     /// It goes to the dead-letter topic first.
     DeadLetter(Box<KafkaRecord>),
-    /// A schema registry is asked; why it does not answer, if that is known.
+    /// A schema registry is asked, or a dead letter has no topic yet; why there is no answer, if that
+    /// is known.
     Wait(Option<String>),
     /// The task has failed.
     Failed,
@@ -92,8 +93,8 @@ impl Piped {
         policy: ErrorPolicy,
     ) -> Result<Piped, String> {
         let questions = match &pipeline {
-            Pipeline::Mqtt(pipeline) => Questions::new(pipeline.registries()),
-            Pipeline::Influx(pipeline) => Questions::new(pipeline.registries()),
+            Pipeline::Mqtt(pipeline) => Questions::new(pipeline.registries(), errors.retry()),
+            Pipeline::Influx(pipeline) => Questions::new(pipeline.registries(), errors.retry()),
         }?;
         Ok(Piped { pipeline: Mutex::new(pipeline), questions, errors, policy })
     }
@@ -116,7 +117,10 @@ impl Piped {
             Ok(outgoing) => Delivered::Outgoing(outgoing),
             Err(PipelineError::Circle) => Delivered::Outgoing(Outgoing::None),
             Err(PipelineError::Ask(side, question)) => {
-                Delivered::Wait(self.questions.ask(side, *question, asker))
+                match self.questions.ask(side, *question, asker) {
+                    Asked::Waits(why) => Delivered::Wait(why),
+                    Asked::GivenUp(error) => self.judge(&error, record, offset, timestamp),
+                }
             }
             // What the connector itself refuses is its policy's, as in Connect.
             Err(PipelineError::Refused { stage: Stage::TaskPut, message, .. })
@@ -124,11 +128,24 @@ impl Piped {
             {
                 Delivered::Refused(message)
             }
-            Err(error) => match self.errors.judge(&error, || original(record, offset, timestamp)) {
-                Judgement::Skip => Delivered::Outgoing(Outgoing::None),
-                Judgement::DeadLetter(letter) => Delivered::DeadLetter(letter),
-                Judgement::Fail => Delivered::Failed,
-            },
+            Err(error) => self.judge(&error, record, offset, timestamp),
+        }
+    }
+
+    fn judge(
+        &self,
+        error: &PipelineError,
+        record: &Record<'_>,
+        offset: i64,
+        timestamp: Option<i64>,
+    ) -> Delivered {
+        if self.errors.waits_for_topic() {
+            return Delivered::Wait(None);
+        }
+        match self.errors.judge(error, || original(record, offset, timestamp)) {
+            Judgement::Skip => Delivered::Outgoing(Outgoing::None),
+            Judgement::DeadLetter(letter) => Delivered::DeadLetter(letter),
+            Judgement::Fail => Delivered::Failed,
         }
     }
 }

@@ -8,7 +8,8 @@ use midge_rules::pipeline::{KafkaRecord, PipelineError, Stage};
 use tracing::warn;
 
 use crate::connect::Failed;
-use crate::connect::plan::{DeadLetters, Errors};
+use crate::connect::plan::{DeadLetters, Errors, Retry};
+use crate::dead_letters::DeadLetterTopic;
 
 /// How a task deals with records that do not come through.
 pub(crate) struct ErrorHandling {
@@ -17,6 +18,8 @@ pub(crate) struct ErrorHandling {
     errors: Errors,
     /// What is refused here is passed over, whatever `errors` say.
     skip: Option<Stage>,
+    /// Whether the dead-letter topic is there.
+    topic: Option<DeadLetterTopic>,
     failed: Failed,
     has_failed: AtomicBool,
 }
@@ -48,10 +51,21 @@ impl ErrorHandling {
         task: usize,
         errors: Errors,
         skip: Option<Stage>,
+        topic: Option<DeadLetterTopic>,
         failed: Failed,
     ) -> Self {
-        let connector = connector.to_owned();
-        ErrorHandling { connector, task, errors, skip, failed, has_failed: AtomicBool::new(false) }
+        let (connector, has_failed) = (connector.to_owned(), AtomicBool::new(false));
+        ErrorHandling { connector, task, errors, skip, topic, failed, has_failed }
+    }
+
+    /// How long what may pass is tried again.
+    pub(crate) fn retry(&self) -> Retry {
+        self.errors.retry
+    }
+
+    /// Whether what does not come through has to wait for its topic.
+    pub(crate) fn waits_for_topic(&self) -> bool {
+        self.errors.tolerate && self.topic.as_ref().is_some_and(|topic| !topic.is_there())
     }
 
     /// Whether the task has failed.
@@ -168,7 +182,6 @@ fn trace(stage: Stage, class: &str, exception: &str, message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-    use std::time::Duration;
 
     use super::*;
 
@@ -195,7 +208,7 @@ mod tests {
         let traces = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&traces);
         let failed = Box::new(move |trace| told.lock().unwrap().push(trace));
-        (ErrorHandling::new("c", 4, errors, None, failed), traces)
+        (ErrorHandling::new("c", 4, errors, None, None, failed), traces)
     }
 
     #[test]
@@ -216,12 +229,10 @@ mod tests {
         assert!(matches!(skipping.judge(&refused(), original), Judgement::Skip));
         let letters = DeadLetters {
             kafka_topic: Arc::from("dlq"),
-            replication_factor: 1,
+            replication_factor: Some(1),
             context_headers: true,
         };
-        let retry_timeout = Some(Duration::ZERO);
-        let (keeping, traces) =
-            handling(Errors { dead_letters: Some(letters), retry_timeout, ..tolerant });
+        let (keeping, traces) = handling(Errors { dead_letters: Some(letters), ..tolerant });
         let Judgement::DeadLetter(record) = keeping.judge(&refused(), original) else {
             panic!("it goes to the topic");
         };

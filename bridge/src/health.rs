@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge};
 use tracing::{debug, error, info, warn};
 
 use crate::spool::{Drop, Notice};
+use crate::usage::Usage;
 
 /// How often refused messages are logged at most.
 const REFUSED_EVERY: Duration = Duration::from_secs(60);
@@ -94,6 +95,8 @@ pub(crate) struct Health {
     name: String,
     kind: Kind,
     counts: Counts,
+    /// Counts by Kafka topic, for connectors that are asked for them.
+    usage: Option<Arc<Usage>>,
     away: AtomicBool,
     /// Whether `Words::trouble` stands: spares the lock when all is well.
     troubled: AtomicBool,
@@ -136,7 +139,7 @@ struct Words {
 }
 
 impl Health {
-    pub(crate) fn new(name: &str, kind: Kind) -> Health {
+    pub(crate) fn new(name: &str, kind: Kind, usage: Option<Arc<Usage>>) -> Health {
         let labels = [("connector", name.to_owned()), ("kind", kind.to_string())];
         let counts = Counts {
             metric_in: metrics::counter!("midge_bridge_records_in_total", &labels),
@@ -158,6 +161,7 @@ impl Health {
             name: name.to_owned(),
             kind,
             counts,
+            usage,
             away: AtomicBool::new(false),
             troubled: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
@@ -167,6 +171,11 @@ impl Health {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What counts by Kafka topic, if anybody asks.
+    pub(crate) fn usage(&self) -> Option<&Usage> {
+        self.usage.as_deref()
     }
 
     /// Messages or records have come.

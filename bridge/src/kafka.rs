@@ -3,6 +3,7 @@
 //! Each client lives on one thread of ours, which alone calls it and runs its callbacks; what other
 //! threads have for it goes through a log, a flag or a wake-up.
 
+mod admin;
 mod brokers;
 mod consumer;
 mod context;
@@ -16,6 +17,7 @@ mod slots;
 mod thread;
 mod verdict;
 
+pub(crate) use admin::{NotMade, make_topic};
 pub(crate) use consumer::Consumer;
 pub(crate) use producer::Producer;
 pub use properties::{ca_bundle, check};

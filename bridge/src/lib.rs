@@ -16,6 +16,7 @@
 
 mod bridge;
 pub mod connect;
+mod dead_letters;
 mod delivery;
 pub mod dev;
 mod error_handling;
@@ -37,6 +38,7 @@ mod sink;
 mod source;
 pub mod spool;
 mod storage;
+mod usage;
 
 pub use bridge::Bridge;
 pub use health::{ConnectorStatus, Kind, State};

@@ -9,8 +9,9 @@ use midge_core::Message;
 use midge_rules::SourceRule;
 use midge_rules::pipeline::{KafkaRecord, PipelineError, SourcePipeline, Stage};
 
+use crate::connect::plan::Retry;
 use crate::error_handling::{ErrorHandling, Judgement, Original};
-use crate::questions::Questions;
+use crate::questions::{Asked, Questions};
 use crate::source::view;
 
 /// How a source makes records.
@@ -24,6 +25,8 @@ pub(crate) enum Mapping {
 /// A pipeline, with what it asks and what happens to what does not come through.
 pub(crate) struct Piped {
     rule: SourceRule,
+    /// Transforms may give a record another topic.
+    routes_by_transforms: bool,
     pipeline: Mutex<SourcePipeline>,
     questions: Questions,
     pub(crate) errors: ErrorHandling,
@@ -35,7 +38,8 @@ pub(crate) enum Made {
     Record(Box<KafkaRecord>),
     /// It is passed over.
     Nothing,
-    /// A schema registry is asked; why it does not answer, if that is known.
+    /// A schema registry is asked, or a dead letter has no topic yet; why there is no answer, if that
+    /// is known.
     Wait(Option<String>),
     /// The task has failed.
     Failed,
@@ -59,17 +63,27 @@ impl Mapping {
     pub(crate) fn constant_kafka_topic(&self) -> Option<&str> {
         match self {
             Mapping::Rule(rule) => rule.constant_kafka_topic(),
-            // A topic that is missing fails its task, or is tolerated, as everything else is.
-            Mapping::Pipeline(_) => None,
+            Mapping::Pipeline(piped) => {
+                piped.rule.constant_kafka_topic().filter(|_| !piped.routes_by_transforms)
+            }
+        }
+    }
+
+    /// How long a Kafka topic that is not there is waited for.
+    pub(crate) fn retry(&self) -> Retry {
+        match self {
+            Mapping::Rule(_) => Retry::default(),
+            Mapping::Pipeline(piped) => piped.errors.retry(),
         }
     }
 }
 
 impl Piped {
     pub(crate) fn new(pipeline: SourcePipeline, errors: ErrorHandling) -> Result<Piped, String> {
-        let questions = Questions::new(pipeline.registries())?;
+        let questions = Questions::new(pipeline.registries(), errors.retry())?;
         let rule = pipeline.rule().clone();
-        Ok(Piped { rule, pipeline: Mutex::new(pipeline), questions, errors })
+        let routes_by_transforms = pipeline.has_transforms();
+        Ok(Piped { rule, routes_by_transforms, pipeline: Mutex::new(pipeline), questions, errors })
     }
 
     /// Makes the record of a message; `asker` is woken when a registry has answered.
@@ -86,7 +100,10 @@ impl Piped {
             Ok(Some(record)) => Made::Record(Box::new(record)),
             Ok(None) | Err(PipelineError::Circle) => Made::Nothing,
             Err(PipelineError::Ask(side, question)) => {
-                Made::Wait(self.questions.ask(side, *question, asker))
+                match self.questions.ask(side, *question, asker) {
+                    Asked::Waits(why) => Made::Wait(why),
+                    Asked::GivenUp(error) => self.judge(&error, message),
+                }
             }
             Err(error) => self.judge(&error, message),
         }
@@ -104,6 +121,9 @@ impl Piped {
     }
 
     fn judge(&self, error: &PipelineError, message: &Message) -> Made {
+        if self.errors.waits_for_topic() {
+            return Made::Wait(None);
+        }
         match self.errors.judge(error, || original(&self.rule, message)) {
             Judgement::Skip => Made::Nothing,
             Judgement::DeadLetter(record) => Made::Record(record),

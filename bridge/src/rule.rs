@@ -14,6 +14,7 @@ use crate::kafka;
 use crate::mapping::Mapping;
 use crate::settings::{BridgeError, Compiled, SinkPlan, compile};
 use crate::spool::Limits;
+use crate::usage::Usage;
 
 /// A rule that is ready to run.
 pub(crate) struct Rule {
@@ -27,6 +28,8 @@ pub(crate) struct Rule {
     pub(crate) client: Option<Arc<Client>>,
     /// Another broker than the one around the bridge.
     pub(crate) host: Option<Arc<dyn Host>>,
+    /// Counts what passes by Kafka topic; `None`: nobody asks.
+    pub(crate) usage: Option<Arc<Usage>>,
     /// What it does.
     pub(crate) work: Work,
 }
@@ -82,6 +85,7 @@ pub(crate) fn rules(
             overrides: connector.overrides.clone(),
             client: client.map(Arc::new),
             host: None,
+            usage: None,
             work,
         });
     }

@@ -245,6 +245,11 @@ impl Sink {
         if read.is_empty() {
             return;
         }
+        if let Some(usage) = self.health.usage() {
+            for of_topic in read.chunk_by(|one, next| one.topic == next.topic) {
+                usage.passed(&of_topic[0].topic, of_topic.len() as u64);
+            }
+        }
         let mut injects = Vec::with_capacity(read.len());
         let mut points = Vec::new();
         let mut offsets = self.offsets();

@@ -13,8 +13,8 @@ use midge_acl::{Access as Right, Acl, Who};
 use midge_bridge::Bridge;
 use midge_bridge::connect::plan::{Broker, MqttSinkWork, Plan, SourceWork, Work, Worker};
 use midge_bridge::connect::{
-    About, Access, Authenticate, Definitions, Herder, RestSettings, Runner, Server, class,
-    with_files,
+    About, Access, Authenticate, Definitions, Herder, Resolved, RestSettings, Runner, Server,
+    TopicTracking,
 };
 use midge_config::{BindAddress, Config, ConnectorFile, MqttUser, RestAccess};
 use tracing::warn;
@@ -91,7 +91,7 @@ pub(crate) fn check_files(
     let mut wrong = Vec::new();
     for file in &config.connector_files {
         let ConnectorFile { name, properties, .. } = file;
-        match class::read(name, properties, &with_files(worker, properties)) {
+        match Resolved::new(worker, properties).read(name) {
             Ok(read) => {
                 let told = read.errors.iter();
                 wrong.extend(
@@ -116,7 +116,7 @@ pub(crate) fn notices(config: &Config) -> Vec<String> {
     let mut lines = Vec::new();
     for file in &config.connector_files {
         let ConnectorFile { name, properties, .. } = file;
-        let read = class::read(name, properties, &with_files(&worker, properties));
+        let read = Resolved::new(&worker, properties).read(name);
         for notice in read.map(|read| read.notices).unwrap_or_default() {
             // It stands where the first property stands that it names.
             let mut words = notice.split([' ', ',', ':']);
@@ -135,9 +135,8 @@ pub(crate) fn warn_of_silent(config: &Config, policy: &Policy) {
     let worker = configured(config);
     for file in &config.connector_files {
         let ConnectorFile { name, properties, .. } = file;
-        let read = class::plan(name, properties, &with_files(&worker, properties));
         // What is wrong has been told.
-        let Ok(plan) = read else { continue };
+        let Ok(plan) = Resolved::new(&worker, properties).plan(name) else { continue };
         let Some(user) = acting(&plan) else { continue };
         let who = Who { username: Some(&user.name), client_id: name };
         for filter in filters(&plan) {
@@ -240,6 +239,10 @@ impl Connect {
                 access: access(&rest.access),
                 // Apache Kafka says the same of a build that does not know its commit.
                 about: About { version: env!("CARGO_PKG_VERSION"), commit: "unknown" },
+                topic_tracking: TopicTracking {
+                    enabled: config.connect.topic_tracking.enable,
+                    allow_reset: config.connect.topic_tracking.allow_reset,
+                },
                 set_level: Arc::new(|logger, level| {
                     warn!(logger, level, "log_type says what is logged, not the REST interface");
                 }),

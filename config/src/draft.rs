@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::error::{ConfigError, Notice, Origin};
 use crate::resolved::{
     Ack, BindAddress, ConnectorFile, Durability, Limits, LogDestination, LogFormat, LogTypes,
-    OffsetReset, Persistence, SocketDomain, Spool, TlsVersion, Tombstones,
+    OffsetReset, Persistence, SocketDomain, Spool, TlsVersion, Tombstones, TopicTracking,
 };
 use crate::secret::Secret;
 
@@ -270,6 +270,7 @@ pub(crate) struct ConnectDraft {
     pub(crate) worker_properties: Option<PathBuf>,
     /// What that file says to connectors.
     pub(crate) properties: BTreeMap<String, String>,
+    pub(crate) topic_tracking: TopicTracking,
 }
 
 #[derive(PartialEq)]

@@ -16,6 +16,7 @@ mod midge_toml;
 mod mosquitto;
 mod nearest;
 mod properties;
+mod providers;
 mod reference;
 mod resolve;
 mod resolved;
@@ -30,13 +31,14 @@ pub use kafka_properties::sort as sort_client_properties;
 pub use load::{NamedFiles, Sources, WorkerMode, WorkerSource, load, named_files};
 pub use nearest::did_you_mean;
 pub use properties::{Malformed, Property, parse as parse_properties};
+pub use providers::{Hidden, Providers, Replaced};
 pub use reference::markdown;
 pub use resolved::{
     Ack, Authentication, BindAddress, CertificateUsername, ClientProperties, Config, Connect,
     ConnectRest, Connector, ConnectorFile, ConnectorKind, Durability, Kafka, Limits, Listener, Log,
     LogDestination, LogFormat, LogTimestamp, LogTypes, MAX_WORKERS, MqttUser, Oauth, OffsetReset,
     OwnListener, Persistence, QueueFull, RestAccess, SinkConnector, SocketDomain, SourceConnector,
-    Spool, SpoolFull, Tls, TlsVersion, Tombstones,
+    Spool, SpoolFull, Tls, TlsVersion, Tombstones, TopicTracking,
 };
 pub use secret::Secret;
 pub use settings::parse_interval;

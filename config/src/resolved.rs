@@ -13,7 +13,7 @@ mod persistence;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use connect::{Connect, ConnectRest, ConnectorFile, RestAccess};
+pub use connect::{Connect, ConnectRest, ConnectorFile, RestAccess, TopicTracking};
 pub use connector::{
     Ack, Connector, ConnectorKind, MqttUser, OffsetReset, SinkConnector, SourceConnector, Spool,
     SpoolFull, Tombstones,

@@ -1,25 +1,35 @@
 //! The property file of a Kafka Connect worker, into a draft.
 //!
-//! What it says about converters is kept for the connectors; where it listens and where Kafka is
-//! yields to what our own files say. What would protect the way to Kafka is never passed over.
-//! Where the whole process is the worker, [`process`] reads it.
+//! What it says about converters, Kafka's clients and configuration providers is kept for the
+//! connectors, references and all; where it listens and where Kafka is yields to what our own files
+//! say. What would protect the way to Kafka is never passed over. Where the whole process is the
+//! worker, [`process`] reads it.
 
 mod options;
 pub(crate) mod process;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::draft::Draft;
 use crate::error::Origin;
 use crate::properties::{self, Property};
+use crate::providers::Providers;
 use crate::settings::quoted;
 
 /// What connectors take as their defaults.
-const DEFAULTS: &[&str] = &["key.converter", "value.converter", "header.converter"];
+const DEFAULTS: &[&str] = &[
+    "key.converter",
+    "value.converter",
+    "header.converter",
+    "producer",
+    "consumer",
+    "config.providers",
+];
 
-/// Whether connectors take a property as a default.
+/// Whether a property is for the connectors.
 fn is_default(key: &str) -> bool {
     DEFAULTS.iter().any(|name| {
         key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -35,21 +45,28 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
     for line in malformed {
         draft.error(&origin(line.line), "", line.message);
     }
+    let providers = providers(draft, &found, &origin);
     let mut idle = Vec::new();
     let mut rest = Rest::default();
-    for property in properties::last(&found) {
+    let replaced: Vec<Property> =
+        properties::last(&found).map(|said| replaced(draft, &providers, said, &origin)).collect();
+    for (property, said) in replaced.iter().zip(properties::last(&found)) {
         let (key, value) = (property.key.as_str(), property.value.trim());
         match key {
             "bootstrap.servers" => bootstrap(draft, value),
             "listeners" => rest.listeners = Some(property),
             "rest.host.name" => rest.host = Some(property),
             "rest.port" => rest.port = Some(property),
-            _ if is_default(key) => {
-                draft.connect.properties.insert(key.to_owned(), value.to_owned());
+            "topic.tracking.enable" | "topic.tracking.allow.reset" => {
+                tracking(draft, property, &origin);
             }
             _ if protects(key) => {
                 let message = "is not taken from a worker's file: set it in [kafka] instead";
                 draft.error(&origin(property.line), key, message);
+            }
+            _ if is_default(key) => {
+                // References are looked up when a connector starts, and again with each start.
+                draft.connect.properties.insert(key.to_owned(), said.value.trim().to_owned());
             }
             _ => idle.push(key),
         }
@@ -64,6 +81,54 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
     {
         draft.connect.rest_listen = Some(address);
         draft.said.insert("connect.rest_listen".to_owned(), origin(line));
+    }
+}
+
+/// What references of this file and of connectors' properties stand for.
+fn providers(
+    draft: &mut Draft,
+    found: &[Property],
+    origin: &impl Fn(usize) -> Origin,
+) -> Providers {
+    let all: BTreeMap<String, String> =
+        properties::last(found).map(|one| (one.key.clone(), one.value.clone())).collect();
+    let (providers, wrong) = Providers::new(&all);
+    for (key, message) in wrong {
+        // What is missing stands where the providers are named.
+        let line = |wanted: &str| properties::last(found).find(|one| one.key == wanted);
+        let at = line(&key).or_else(|| line("config.providers"));
+        draft.error(&at.map_or(Origin::Whole, |one| origin(one.line)), &key, message);
+    }
+    providers
+}
+
+/// A property with its references replaced; one that stands for nothing is told.
+fn replaced(
+    draft: &mut Draft,
+    providers: &Providers,
+    said: &Property,
+    origin: &impl Fn(usize) -> Origin,
+) -> Property {
+    let mut property = said.clone();
+    if !said.key.starts_with("config.providers") {
+        match providers.replace(&said.value) {
+            Ok(replaced) => property.value = replaced.text,
+            Err(message) => draft.error(&origin(said.line), &said.key, message),
+        }
+    }
+    property
+}
+
+/// Whether the topics that connectors use are told, or forgotten.
+fn tracking(draft: &mut Draft, property: &Property, origin: &impl Fn(usize) -> Origin) {
+    let value = property.value.trim();
+    let Ok(on) = value.to_ascii_lowercase().parse() else {
+        let message = format!("found {}, expected true or false", quoted(value));
+        return draft.error(&origin(property.line), &property.key, message);
+    };
+    match property.key.ends_with(".enable") {
+        true => draft.connect.topic_tracking.enable = on,
+        false => draft.connect.topic_tracking.allow_reset = on,
     }
 }
 

@@ -192,7 +192,7 @@ fn named(properties: &Properties) -> Result<&'static Class, InvalidConfig> {
 }
 
 /// A value for messages: not that of a password, whose option nobody knows without a class.
-fn shown<'v>(key: &str, value: &'v str) -> &'v str {
+pub(crate) fn shown<'v>(key: &str, value: &'v str) -> &'v str {
     let key = key.to_ascii_lowercase();
     let secret = ["password", "secret", "token", "credential", "user.info", "jaas", "key.pem"];
     if secret.iter().any(|word| key.contains(word)) { "[hidden]" } else { value }

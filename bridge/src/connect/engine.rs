@@ -150,6 +150,9 @@ pub trait Engine: Send + Sync + 'static {
     /// Forgets them.
     fn forget_topics(&self, name: &str);
 
+    /// Forgets all of a connector that has been removed.
+    fn forget(&self, name: &str);
+
     /// Where a connector is in what it reads.
     ///
     /// # Errors

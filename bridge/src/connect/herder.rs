@@ -530,6 +530,7 @@ impl Shared {
         let (epoch, definition, tasks) = match self.lock().wanted.get(name) {
             None => {
                 self.end_all(name, runs);
+                self.engine.forget(name);
                 info!(connector = name, "connector ended");
                 return;
             }

@@ -197,18 +197,58 @@ pub enum ErrorPolicy {
 }
 
 /// What happens to a record that does not come through (`errors.*`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Errors {
     /// Whether it is passed over (`all`) instead of failing the task (`none`).
     pub tolerate: bool,
     /// How long what may pass is tried again.
-    pub retry_timeout: Option<Duration>,
-    /// The longest pause between two attempts.
-    pub retry_delay_max: Duration,
+    pub retry: Retry,
     /// Whether each error is logged, and whether with the record.
     pub log: Option<LogErrors>,
     /// Where such records go.
     pub dead_letters: Option<DeadLetters>,
+}
+
+/// How long what may pass is tried again, such as a schema registry that is away or a Kafka topic
+/// that is not there yet (`errors.retry.*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// How long; then it is an error as others are.
+    pub within: Within,
+    /// The longest pause between two attempts.
+    pub delay_max: Duration,
+}
+
+/// How long something is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// Nobody has said: as long as it takes, unless one message would hold up others by it.
+    NotSaid,
+    /// So long; not at all when it is zero.
+    Time(Duration),
+    /// As long as it takes.
+    Ever,
+}
+
+impl Retry {
+    /// The pause after so many attempts, one at least. It doubles, from Connect's 300 ms on.
+    #[must_use]
+    pub fn delay(&self, attempts: u32) -> Duration {
+        let doubled = 300_u64.saturating_mul(1 << attempts.saturating_sub(1).min(20));
+        Duration::from_millis(doubled).min(self.delay_max)
+    }
+
+    /// Whether what was first tried so long ago is given up.
+    #[must_use]
+    pub fn is_over(&self, elapsed: Duration) -> bool {
+        matches!(self.within, Within::Time(time) if elapsed >= time)
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Retry {
+        Retry { within: Within::NotSaid, delay_max: Duration::from_secs(1) }
+    }
 }
 
 /// How errors are logged.
@@ -223,22 +263,11 @@ pub struct LogErrors {
 pub struct DeadLetters {
     /// The Kafka topic.
     pub kafka_topic: Arc<str>,
-    /// With how many replicas it is made, if it is not there.
-    pub replication_factor: i16,
+    /// With how many replicas it is made, if it is not there; -1: as many as Kafka itself would
+    /// make. `None`: nobody has said, and the topic is Kafka's business.
+    pub replication_factor: Option<i16>,
     /// Whether headers say where and why a record failed.
     pub context_headers: bool,
-}
-
-impl Default for Errors {
-    fn default() -> Errors {
-        Errors {
-            tolerate: false,
-            retry_timeout: Some(Duration::ZERO),
-            retry_delay_max: Duration::from_secs(60),
-            log: None,
-            dead_letters: None,
-        }
-    }
 }
 
 /// What classes have to know of the worker they run in.

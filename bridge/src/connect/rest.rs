@@ -60,8 +60,19 @@ pub struct RestSettings {
     pub access: Access,
     /// What it says of itself.
     pub about: About,
+    /// Whether the topics that connectors use are told and forgotten.
+    pub topic_tracking: TopicTracking,
     /// Changes how much is logged.
     pub set_level: SetLevel,
+}
+
+/// What is done with the Kafka topics that connectors use (`topic.tracking.*` of a worker).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicTracking {
+    /// They are told.
+    pub enabled: bool,
+    /// They can be forgotten.
+    pub allow_reset: bool,
 }
 
 /// What the worker says of itself.
@@ -78,6 +89,7 @@ pub struct Rest {
     herder: Arc<Herder>,
     access: Access,
     about: About,
+    topic_tracking: TopicTracking,
     levels: Mutex<BTreeMap<String, Level>>,
     set_level: SetLevel,
 }
@@ -91,6 +103,7 @@ impl Rest {
             herder,
             access: settings.access.clone(),
             about: settings.about,
+            topic_tracking: settings.topic_tracking,
             levels: Mutex::new(BTreeMap::from([("root".to_owned(), root)])),
             set_level: Arc::clone(&settings.set_level),
         }

@@ -1,27 +1,32 @@
 //! Connectors by class, run by the bridge: what the herder asks of it.
 
+mod cluster;
+mod names;
+mod offsets;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
-use midge_config::{Ack, ClientProperties, MqttUser, OffsetReset, Origin};
+use midge_config::{Ack, ClientProperties, MqttUser, OffsetReset, Origin, Providers};
 use midge_core::Client;
 use midge_rules::pipeline::{InfluxPipeline, SinkPipeline, SourcePipeline, Stage};
-use serde_json::{Value, json};
 use tracing::{info, warn};
 
 use super::class;
 use super::definition::Properties;
 use super::engine::{
-    ConfigKey, ConnectorPlan, Engine, Failed, InvalidConfig, Offset, Offsets, Plugin, TaskHandle,
-    TaskPlan, Validation,
+    ConfigKey, ConnectorPlan, Engine, Failed, InvalidConfig, Offsets, Plugin, TaskHandle, TaskPlan,
+    Validation,
 };
-use super::plan::{Broker, InfluxSinkWork, MqttSinkWork, Plan, Reading, SourceWork, Work, Worker};
+use super::plan::{
+    Broker, InfluxSinkWork, MqttSinkWork, Plan, Reading, Retry, SourceWork, Work, Worker,
+};
+use super::resolved::Resolved;
 use crate::bridge::{Bridge, CrewId};
+use crate::dead_letters::DeadLetterTopic;
 use crate::delivery::{self, Delivery, Pipeline};
 use crate::error_handling::ErrorHandling;
 use crate::host::Host;
@@ -32,6 +37,12 @@ use crate::remote::{self, Remotes, Voice};
 use crate::rule::{self, Rule, acting_client};
 use crate::settings::SinkPlan;
 use crate::spool::Limits;
+use crate::usage::{TopicsInUse, Usage};
+use cluster::ClusterId;
+use names::rule_name;
+use offsets::{named, places, shown};
+
+pub(crate) use names::is_rule_of;
 
 /// How long what a task has taken may need to come to Kafka when it ends.
 const GRACE: Duration = Duration::from_secs(10);
@@ -48,9 +59,8 @@ pub struct Runner {
     next: AtomicU64,
     remotes: Remotes,
     /// Kafka topics by connector.
-    topics: Mutex<BTreeMap<String, BTreeSet<String>>>,
-    /// The id of the Kafka cluster, once it is known.
-    cluster: Mutex<Option<String>>,
+    topics: Mutex<BTreeMap<String, TopicsInUse>>,
+    cluster: ClusterId,
 }
 
 /// A task that runs: its rules.
@@ -73,7 +83,7 @@ impl Runner {
             next: AtomicU64::new(1),
             remotes: Remotes::default(),
             topics: Mutex::default(),
-            cluster: Mutex::default(),
+            cluster: ClusterId::default(),
         }
     }
 
@@ -81,14 +91,32 @@ impl Runner {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn used(&self) -> MutexGuard<'_, BTreeMap<String, TopicsInUse>> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What counts a task's records.
+    fn usage(&self, plan: &Plan) -> Arc<Usage> {
+        let topics = self.used().entry(plan.name.clone()).or_default().clone();
+        Arc::new(Usage::new(&plan.name, topics, plan.progress))
+    }
+
     /// The rules of one task.
     fn rules(&self, plan: &Plan, number: usize, failed: Failed) -> Result<Vec<Rule>, String> {
         let task = plan.tasks.get(number).ok_or("the connector has no such task any more")?;
         let failed: Arc<dyn Fn(String) + Send + Sync> = Arc::from(failed);
+        let letters = plan.errors.dead_letters.as_ref();
+        let topic = letters.map(|letters| {
+            let (properties, oauth) = self.bridge.kafka(&plan.overrides);
+            let failed = Arc::clone(&failed);
+            DeadLetterTopic::prepare(&plan.name, letters, properties, oauth.cloned(), failed)
+        });
+        let topic = topic.transpose()?;
         let errors = |skip| {
             let failed = Arc::clone(&failed);
             let failed = Box::new(move |trace| failed(trace));
-            ErrorHandling::new(&plan.name, number, plan.errors.clone(), skip, failed)
+            let topic = topic.clone();
+            ErrorHandling::new(&plan.name, number, plan.errors.clone(), skip, topic, failed)
         };
         match &task.work {
             Work::Source(work) => {
@@ -124,10 +152,13 @@ impl Runner {
             byte_rate: work.producer_byte_rate,
         };
         let generation = generation(&plan.tasks[number].config);
+        let usage = self.usage(plan);
         let mut rules = Vec::new();
         for (statement, rule) in work.rules.iter().enumerate() {
             let pipeline = SourcePipeline::new(rule.parts.clone());
-            let mapping = if pipeline.is_plain() && !work.skip_unconvertible {
+            // What is asked of errors holds for records that Kafka does not take, too.
+            let asks = plan.errors.dead_letters.is_some() || plan.errors.retry != Retry::default();
+            let mapping = if pipeline.is_plain() && !work.skip_unconvertible && !asks {
                 Mapping::Rule(pipeline.rule().clone())
             } else {
                 let skip = work.skip_unconvertible.then_some(Stage::TaskPoll);
@@ -140,6 +171,7 @@ impl Runner {
                 overrides: plan.overrides.clone(),
                 client: client.clone(),
                 host: None,
+                usage: Some(Arc::clone(&usage)),
                 work: rule::Work::Source {
                     mapping,
                     filters: rule.filters.clone(),
@@ -168,6 +200,7 @@ impl Runner {
             overrides: plan.overrides.clone(),
             client,
             host: None,
+            usage: Some(self.usage(plan)),
             work: rule::Work::Sink {
                 delivery: Delivery::Pipeline(Box::new(piped)),
                 plan: sink_plan(&work.reading),
@@ -195,6 +228,7 @@ impl Runner {
             overrides: plan.overrides.clone(),
             client: None,
             host: None,
+            usage: Some(self.usage(plan)),
             work: rule::Work::Sink {
                 delivery: Delivery::Pipeline(Box::new(piped)),
                 plan: sink_plan(&work.reading),
@@ -261,12 +295,14 @@ impl Runner {
 
 impl Engine for Runner {
     fn kind(&self, config: &Properties) -> &'static str {
-        let class = config.get("connector.class").and_then(|name| class::find(name).ok());
+        let (providers, _) = Providers::new(&self.worker.properties);
+        let name = config.get("connector.class").and_then(|name| providers.replace(name).ok());
+        let class = name.and_then(|name| class::find(&name.text).ok());
         class.map_or("unknown", |class| class.direction.name())
     }
 
     fn plan(&self, name: &str, config: &Properties) -> Result<ConnectorPlan, InvalidConfig> {
-        let plan = class::plan(name, config, &with_files(&self.worker, config))?;
+        let plan = Resolved::new(&self.worker, config).plan(name)?;
         let tasks = plan.tasks.iter().map(|task| TaskPlan { config: task.config.clone() });
         Ok(ConnectorPlan { tasks: tasks.collect() })
     }
@@ -279,20 +315,21 @@ impl Engine for Runner {
         paused: bool,
         failed: Failed,
     ) -> Result<TaskHandle, String> {
-        let plan = class::plan(name, config, &with_files(&self.worker, config))
-            .map_err(|error| error.to_string())?;
+        let resolved = Resolved::new(&self.worker, config);
+        let plan = resolved.plan(name).map_err(|error| error.to_string())?;
+        let failed: Failed = {
+            let hidden = resolved.hidden();
+            Box::new(move |trace| failed(hidden.hide(&trace)))
+        };
         if number == 0 {
             for line in class::values(name, config, &self.worker) {
                 info!(connector = name, "{line}");
             }
-            let unsupported =
-                unsupported(&plan).map(|option| format!("not supported yet: {option}"));
-            for notice in plan.notices.iter().cloned().chain(unsupported) {
+            for notice in &plan.notices {
                 warn!(connector = name, "{notice}");
             }
         }
-        let rules = self.rules(&plan, number, failed)?;
-        let topics = topics(&plan, number);
+        let rules = self.rules(&plan, number, failed).map_err(|why| resolved.hide(&why))?;
         let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
         // Names of several tasks and of the configuration's own connectors may meet.
         let running = self.bridge.status();
@@ -302,14 +339,11 @@ impl Engine for Runner {
         }
         let crew = self.bridge.add_rules(rules).map_err(|errors| {
             let errors: Vec<String> = errors.into_iter().map(|error| error.message).collect();
-            errors.join("\n")
+            resolved.hide(&errors.join("\n"))
         })?;
         let handle = self.next.fetch_add(1, Ordering::Relaxed);
         let task = (name.to_owned(), number);
         self.running().insert(handle, Running { task, crew, rules: names });
-        let mut used = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
-        used.entry(name.to_owned()).or_default().extend(topics);
-        drop(used);
         let handle = TaskHandle(handle);
         if paused {
             self.pause(&handle, true);
@@ -340,17 +374,23 @@ impl Engine for Runner {
     }
 
     fn topics(&self, name: &str) -> BTreeSet<String> {
-        let used = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
-        used.get(name).cloned().unwrap_or_default()
+        let topics = self.used().get(name).cloned();
+        topics.map(|topics| topics.list()).unwrap_or_default()
     }
 
     fn forget_topics(&self, name: &str) {
-        self.topics.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        if let Some(topics) = self.used().get(name) {
+            topics.forget();
+        }
+    }
+
+    fn forget(&self, name: &str) {
+        self.used().remove(name);
     }
 
     fn offsets(&self, name: &str, config: &Properties) -> Result<Offsets, String> {
-        let plan = class::plan(name, config, &with_files(&self.worker, config))
-            .map_err(|error| error.to_string())?;
+        let plan = Resolved::new(&self.worker, config).plan(name);
+        let plan = plan.map_err(|error| error.to_string())?;
         match plan.tasks.first().and_then(|task| reading(&task.work)) {
             Some(reading) => {
                 let (properties, oauth) = self.bridge.kafka(&plan.overrides);
@@ -369,8 +409,8 @@ impl Engine for Runner {
         config: &Properties,
         offsets: &Offsets,
     ) -> Result<(), String> {
-        let plan = class::plan(name, config, &with_files(&self.worker, config))
-            .map_err(|error| error.to_string())?;
+        let plan = Resolved::new(&self.worker, config).plan(name);
+        let plan = plan.map_err(|error| error.to_string())?;
         match plan.tasks.first().and_then(|task| reading(&task.work)) {
             Some(reading) => {
                 let (properties, oauth) = self.bridge.kafka(&plan.overrides);
@@ -396,16 +436,15 @@ impl Engine for Runner {
     }
 
     fn validate(&self, config: &Properties) -> Result<Validation, InvalidConfig> {
-        class::validate(config, &with_files(&self.worker, config))
+        Resolved::new(&self.worker, config).validate()
     }
 
     fn kafka_cluster_id(&self) -> Option<String> {
-        let mut known = self.cluster.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.is_none() {
-            let (properties, oauth) = self.bridge.kafka(&ClientProperties::default());
-            *known = group::cluster_id(&properties, oauth);
-        }
-        known.clone()
+        let bridge = Arc::clone(&self.bridge);
+        self.cluster.get(move || {
+            let (properties, oauth) = bridge.kafka(&ClientProperties::default());
+            group::cluster_id(&properties, oauth)
+        })
     }
 }
 
@@ -430,123 +469,6 @@ fn sink_plan(reading: &Reading) -> SinkPlan {
     }
 }
 
-/// The topics that a sink reads, as far as they have names.
-fn named(reading: &Reading) -> Result<Vec<String>, String> {
-    if reading.topics.iter().any(|topic| topic.starts_with('^')) {
-        return Err("the offsets of topics.regex cannot be told: name the topics".to_owned());
-    }
-    Ok(reading.topics.clone())
-}
-
-/// An offset as Connect shows that of a sink.
-fn shown((topic, partition, offset): group::Place) -> Offset {
-    let object = |value: Value| value.as_object().cloned().unwrap_or_default();
-    (
-        object(json!({ "kafka_topic": topic, "kafka_partition": partition })),
-        Some(object(json!({ "kafka_offset": offset }))),
-    )
-}
-
-/// Offsets as Connect shows those of a sink; one that is none is the partition's beginning.
-fn places(
-    offsets: &Offsets,
-    beginnings: impl FnOnce() -> Result<Vec<group::Place>, String>,
-) -> Result<Vec<group::Place>, String> {
-    let beginnings = match offsets.iter().any(|(_, offset)| offset.is_none()) {
-        true => beginnings()?,
-        false => Vec::new(),
-    };
-    let mut places = Vec::new();
-    for (partition, offset) in offsets {
-        let topic = partition.get("kafka_topic").and_then(Value::as_str);
-        let number = partition.get("kafka_partition").and_then(Value::as_i64);
-        let number = number.and_then(|number| i32::try_from(number).ok());
-        let Some((topic, number)) = topic.zip(number) else {
-            return Err("The partition for a sink connector offset must contain the keys \
-                        'kafka_topic' and 'kafka_partition'"
-                .to_owned());
-        };
-        let offset = match offset {
-            None => {
-                let mut beginnings = beginnings.iter();
-                let found = beginnings.find(|(of, at, _)| of == topic && *at == number);
-                found.map(|(_, _, low)| *low)
-            }
-            Some(offset) => offset.get("kafka_offset").and_then(Value::as_i64),
-        };
-        let offset = offset.filter(|offset| *offset >= 0).ok_or_else(|| {
-            format!("The offset of {topic}-{number} must contain the key 'kafka_offset', a number")
-        })?;
-        places.push((topic.to_owned(), number, offset));
-    }
-    Ok(places)
-}
-
-/// Options of a plan that have no effect here.
-fn unsupported(plan: &Plan) -> impl Iterator<Item = &'static str> {
-    let retries = plan.errors.retry_timeout != Some(Duration::ZERO);
-    let replicas = plan.errors.dead_letters.as_ref().is_some_and(|to| to.replication_factor > 0);
-    let options = [
-        (plan.progress, "connect.progress.enabled"),
-        (retries, "errors.retry.timeout"),
-        (replicas, "errors.deadletterqueue.topic.replication.factor: Kafka makes the topic"),
-    ];
-    options.into_iter().filter_map(|(said, option)| said.then_some(option))
-}
-
-/// The name under which a rule finds its spool or its marks again.
-fn rule_name(plan: &Plan, task: usize, statement: usize, statements: usize) -> String {
-    match (plan.tasks.len(), statements) {
-        (1, 1) => plan.name.clone(),
-        (_, 1) => format!("{}-{task}", plan.name),
-        _ => format!("{}-{task}-{statement}", plan.name),
-    }
-}
-
-/// Whether a rule of this name is one of a connector, whatever its tasks and statements.
-pub(crate) fn is_rule_of(rule: &[u8], connector: &str) -> bool {
-    let Some(rest) = rule.strip_prefix(connector.as_bytes()) else { return false };
-    let mut numbers = rest.split(|byte| *byte == b'-');
-    let begins = numbers.next().is_some_and(<[u8]>::is_empty);
-    let numbers: Vec<&[u8]> = numbers.collect();
-    let is_number = |text: &&[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    begins && numbers.len() <= 2 && numbers.iter().all(is_number)
-}
-
-/// A schema that is larger is none.
-const SCHEMA_BYTES_MAX: u64 = 4 << 20;
-
-/// A worker with the files that these properties name, as they are now. What cannot be read is
-/// missing, which the class tells.
-#[must_use]
-pub fn with_files(worker: &Worker, config: &Properties) -> Worker {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut worker = worker.clone();
-    worker.now_unix_millis = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-    for path in class::files(config) {
-        let mut text = String::new();
-        let read = File::open(&path)
-            .and_then(|file| file.take(SCHEMA_BYTES_MAX).read_to_string(&mut text));
-        match read {
-            Ok(_) => drop(worker.files.insert(path, text)),
-            Err(error) => warn!(file = path, %error, "a schema cannot be read"),
-        }
-    }
-    worker
-}
-
-/// Kafka topics that are known before a record has passed.
-fn topics(plan: &Plan, number: usize) -> BTreeSet<String> {
-    let work = &plan.tasks[number].work;
-    if let Work::Source(work) = work {
-        let rules = work.rules.iter();
-        let constant = rules.filter_map(|rule| rule.parts.rule.constant_kafka_topic());
-        return constant.map(str::to_owned).collect();
-    }
-    let topics = reading(work).into_iter().flat_map(|reading| &reading.topics);
-    topics.filter(|topic| !topic.starts_with('^')).cloned().collect()
-}
-
 /// A few bytes that tell what these properties make of a message from what others make of it.
 fn generation(config: &Properties) -> Bytes {
     // FNV-1a: it has to be the same in every run.
@@ -555,20 +477,4 @@ fn generation(config: &Properties) -> Bytes {
         .flat_map(|part| part.bytes().chain([0xff]))
         .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     Bytes::copy_from_slice(&hash.to_be_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_rule_of;
-
-    #[test]
-    fn a_rule_belongs_to_its_connector_by_name_task_and_statement() {
-        for rule in ["k", "k-0", "k-12-3"] {
-            assert!(is_rule_of(rule.as_bytes(), "k"), "{rule}");
-        }
-        for rule in ["", "k2", "k-", "k-a", "k-1-", "k-1-2-3", "kk-1", "j-1"] {
-            assert!(!is_rule_of(rule.as_bytes(), "k"), "{rule}");
-        }
-        assert!(is_rule_of(b"a-1-0", "a-1") && !is_rule_of(b"a-2-0", "a-1"));
-    }
 }

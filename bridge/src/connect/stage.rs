@@ -143,6 +143,10 @@ impl Engine for Stage {
         self.seen.lock().unwrap().topics.remove(name);
     }
 
+    fn forget(&self, name: &str) {
+        self.forget_topics(name);
+    }
+
     fn offsets(&self, name: &str, _: &Properties) -> Result<Offsets, String> {
         Ok(self.seen.lock().unwrap().offsets.get(name).cloned().unwrap_or_default())
     }

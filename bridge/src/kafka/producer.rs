@@ -22,7 +22,6 @@ use super::events::Events;
 use super::properties;
 use super::slots::Slots;
 use super::thread::{Stop, Worker};
-use crate::mapping::Mapping;
 use crate::observer::Observer;
 use crate::source::{Source, now};
 use crate::spool::Report;
@@ -33,6 +32,7 @@ mod lane;
 mod pulse;
 mod send;
 mod settle;
+mod tally;
 mod watch;
 
 use context::Context;
@@ -41,6 +41,7 @@ use lane::Lane;
 use pulse::Backoff;
 pub(super) use pulse::{PROBE, Pulse};
 use send::{Unsent, hand_over, observe, send};
+use tally::{LETTERS, OTHERS};
 use watch::Stall;
 
 /// Entries taken from one log before the others have their turn.
@@ -130,7 +131,8 @@ struct Feeder {
     observer: Option<Observer>,
     lanes: Vec<Lane>,
     connected: Option<Connected>,
-    slots: Slots<(usize, Position)>,
+    /// The lane, the entry and the number of its topic.
+    slots: Slots<(usize, Position, u32)>,
     pulse: Pulse,
     backoff: Backoff,
     stall: Stall,
@@ -238,17 +240,20 @@ impl Feeder {
         let source = Arc::clone(&lane.source);
         let letters = std::mem::take(&mut lane.letters);
         for (position, record) in letters {
-            let place = self.slots.insert((lane_index, position));
+            let place = self.slots.insert((lane_index, position, LETTERS));
             match hand_over(client, &record, place, topic) {
                 Ok(()) => lane.in_flight += 1,
                 Err(Unsent::Full) => {
                     self.slots.remove(place);
                     lane.letters.push((position, record));
                 }
+                Err(Unsent::Refused(why, _)) => {
+                    self.slots.remove(place);
+                    lane.letter_refused(&why);
+                }
                 Err(_) => {
                     self.slots.remove(place);
-                    let Mapping::Pipeline(piped) = &source.mapping else { continue };
-                    piped.errors.fail("kafka does not take a record of the dead-letter topic");
+                    lane.letter_refused("there is no such topic");
                 }
             }
         }
@@ -266,13 +271,17 @@ impl Feeder {
         let mut reports = Vec::new();
         let mut stopped_at = None;
         for (position, message) in batch.drain(..) {
-            let place = self.slots.insert((lane_index, position));
+            let place = self.slots.insert((lane_index, position, OTHERS));
             match send(client, &source, &message, place, record, topic) {
                 Ok(()) => {
                     if lane.in_flight == 0 {
                         self.pulse.began(Instant::now());
                     }
                     lane.in_flight += 1;
+                    if let (Some(_), Some(topic)) = (source.health.usage(), &*topic) {
+                        let number = lane.tally.number(topic.name());
+                        self.slots.change(place, |(.., topic)| *topic = number);
+                    }
                     continue;
                 }
                 Err(Unsent::Refused(why, reason)) => {
@@ -294,7 +303,7 @@ impl Feeder {
                 // The herder ends the task; what it has not produced stays in the log.
                 Err(Unsent::Failed) => stopped_at = Some(position),
                 Err(Unsent::Full) => stopped_at = Some(position),
-                Err(Unsent::NoTopic) => match lane.no_topic(Instant::now()) {
+                Err(Unsent::NoTopic) => match lane.no_topic(Instant::now(), position) {
                     Some(reason) => {
                         let why = "kafka has no such topic";
                         source.health.refused(&message.topic, &why);

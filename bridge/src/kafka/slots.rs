@@ -25,6 +25,12 @@ impl<T> Slots<T> {
         }
     }
 
+    pub(crate) fn change(&mut self, place: usize, change: impl FnOnce(&mut T)) {
+        if let Some(Some(item)) = self.places.get_mut(place) {
+            change(item);
+        }
+    }
+
     pub(crate) fn remove(&mut self, place: usize) -> Option<T> {
         let item = self.places.get_mut(place)?.take()?;
         self.free.push(place);

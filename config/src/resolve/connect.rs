@@ -61,7 +61,7 @@ pub(super) fn resolve(draft: &mut Draft) -> Connect {
         }
     }
     let worker_properties = said.worker_properties.map(|_| said.properties);
-    Connect { rest, worker_properties }
+    Connect { rest, worker_properties, topic_tracking: said.topic_tracking }
 }
 
 /// Connectors by class, whose names nobody else has.

@@ -14,6 +14,23 @@ pub struct Connect {
     /// The properties of a worker's file, if there is one: defaults of every connector, such as
     /// converters.
     pub worker_properties: Option<BTreeMap<String, String>>,
+    /// What is done with the Kafka topics that connectors use.
+    pub topic_tracking: TopicTracking,
+}
+
+/// `topic.tracking.*` of a worker's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicTracking {
+    /// They are told.
+    pub enable: bool,
+    /// They can be forgotten.
+    pub allow_reset: bool,
+}
+
+impl Default for TopicTracking {
+    fn default() -> TopicTracking {
+        TopicTracking { enable: true, allow_reset: true }
+    }
 }
 
 /// A connector by class, of a property file or of the environment: its class knows what the

@@ -17,6 +17,8 @@ pub(super) enum Meaning {
     OfGroup,
     /// Of a worker that is alone; nothing to one of several.
     OfOne,
+    /// Whether the topics that connectors use are told and forgotten.
+    Tracking,
     /// Ours: who may speak to REST, and where things are kept.
     Own,
     /// Accepted without effect, because.
@@ -25,7 +27,7 @@ pub(super) enum Meaning {
     Only(&'static [&'static str], &'static str),
 }
 
-use Meaning::{Bootstrap, Client, Idle, OfGroup, OfOne, Only, Own, Passed, Rest};
+use Meaning::{Bootstrap, Client, Idle, OfGroup, OfOne, Only, Own, Passed, Rest, Tracking};
 
 const BUILT_IN: Meaning = Idle("classes are built in");
 const FIGURES: Meaning = Idle("there is no JMX");
@@ -129,7 +131,8 @@ pub(super) static OPTIONS: &[(&str, Meaning)] = &[
     ),
     ("task.shutdown.graceful.timeout.ms", Idle("tasks have ten seconds to end")),
     ("topic.creation.enable", Idle("Kafka itself makes topics that are not there, if it may")),
-    ("topic.tracking.", Idle("topics in use are always told")),
+    ("topic.tracking.allow.reset", Tracking),
+    ("topic.tracking.enable", Tracking),
 ];
 
 /// The meaning of an option, if it is one: the row of its name, or the longest that it begins with.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::options::{Meaning, OPTIONS, meaning};
-use super::{Rest, bootstrap};
+use super::{Rest, bootstrap, providers, replaced, tracking};
 use crate::connector_file::tell_replaced;
 use crate::draft::Draft;
 use crate::error::Origin;
@@ -31,9 +31,14 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8], mode: WorkerMo
         draft.error(&Origin::Line { file: file.to_owned(), line: line.line }, "", line.message);
     }
     tell_replaced(draft, file, &found);
-    let mut reader = Reader { draft, file, mode, idle: BTreeMap::new() };
+    let origin = |line| Origin::Line { file: file.to_owned(), line };
+    let providers = providers(draft, &found, &origin);
+    let counts: Vec<Property> =
+        properties::last(&found).map(|said| replaced(draft, &providers, said, &origin)).collect();
+    let mut reader = Reader { draft, file, mode, said: "", idle: BTreeMap::new() };
     let mut rest = Rest::default();
-    for property in properties::last(&found) {
+    for (property, said) in counts.iter().zip(properties::last(&found)) {
+        reader.said = &said.value;
         match property.key.as_str() {
             "listeners" => rest.listeners = Some(property),
             "rest.host.name" => rest.host = Some(property),
@@ -46,7 +51,6 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8], mode: WorkerMo
         let message = format!("ignored: {}: {why}", keys.join(", "));
         draft.notice(&Origin::File(file.to_owned()), message);
     }
-    let origin = |line| Origin::Line { file: file.to_owned(), line };
     if draft.connect.rest_listen.is_none() {
         match rest.address(draft, &origin) {
             Some((address, line)) => {
@@ -79,6 +83,8 @@ struct Reader<'d> {
     draft: &'d mut Draft,
     file: &'d Path,
     mode: WorkerMode,
+    /// The value of the property that is read, its references as they are.
+    said: &'d str,
     /// Options without effect, by the reason.
     idle: BTreeMap<&'static str, Vec<String>>,
 }
@@ -102,6 +108,11 @@ impl Reader<'_> {
             Some(Meaning::OfGroup) => self.idle(key, "this worker is alone"),
             Some(Meaning::OfOne) => {
                 self.idle(key, "sources of MQTT have no offsets, those of sinks are in Kafka");
+            }
+            Some(Meaning::Tracking) => {
+                let file = self.file.to_owned();
+                let origin = |line| Origin::Line { file: file.clone(), line };
+                tracking(self.draft, property, &origin);
             }
             Some(Meaning::Own) => self.own(property),
             Some(Meaning::Idle(why)) => self.idle(key, why),
@@ -131,10 +142,10 @@ impl Reader<'_> {
         self.idle.entry(why).or_default().push(key.to_owned());
     }
 
-    /// Blanks at the end and all: it may be a password.
+    /// Blanks at the end and all: it may be a password. References are looked up when a connector
+    /// starts, and again with each start.
     fn pass(&mut self, property: &Property) {
-        let (key, value) = (property.key.clone(), property.value.clone());
-        self.draft.connect.properties.insert(key, value);
+        self.draft.connect.properties.insert(property.key.clone(), self.said.to_owned());
     }
 
     /// A property of the clients of tasks: judged now, obeyed by the connectors.

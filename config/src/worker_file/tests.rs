@@ -89,3 +89,40 @@ fn what_protects_the_way_to_kafka_is_not_passed_over() {
          in [kafka] instead\n"
     );
 }
+
+const ENVIRONMENT: &str = "config.providers=env\n\
+     config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider\n";
+
+#[test]
+fn references_are_looked_up_where_they_count_and_kept_as_they_are_for_connectors() {
+    let text = format!(
+        "{ENVIRONMENT}bootstrap.servers=${{env:CARGO_PKG_NAME}}:9092\n\
+         value.converter.x=${{env:CARGO_PKG_NAME}}\nproducer.linger.ms=5\n\
+         topic.tracking.enable=false\n"
+    );
+    let config = read(&text, "");
+    assert_eq!(bootstrap(&config), Some("midge-config:9092"));
+    let properties = config.connect.worker_properties.as_ref().expect("a worker's file");
+    assert_eq!(properties["value.converter.x"], "${env:CARGO_PKG_NAME}");
+    assert_eq!(properties["producer.linger.ms"], "5");
+    assert!(!config.connect.topic_tracking.enable && config.connect.topic_tracking.allow_reset);
+    assert!(properties.contains_key("config.providers.env.class"));
+    assert_eq!(config.notices.len(), 0);
+}
+
+#[test]
+fn a_reference_or_a_provider_that_is_none_is_a_mistake_on_its_line() {
+    assert_eq!(
+        errors(&format!("{ENVIRONMENT}key.converter.x=${{env:NO_SUCH_VARIABLE}}\n"), ""),
+        "worker.properties:3: key.converter.x: Could not resolve ${env:NO_SUCH_VARIABLE}: provider \
+         env, path \"\", key \"NO_SUCH_VARIABLE\": the environment has no such variable\n"
+    );
+    assert_eq!(
+        errors("# first\nconfig.providers=vault\n", ""),
+        "worker.properties:2: config.providers.vault.class: is missing\n"
+    );
+    assert_eq!(
+        errors("topic.tracking.allow.reset=no\n", ""),
+        "worker.properties:1: topic.tracking.allow.reset: found \"no\", expected true or false\n"
+    );
+}

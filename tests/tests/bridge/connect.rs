@@ -8,14 +8,16 @@ use serde_json::{Value, json};
 
 use crate::bridged;
 
-const SOURCE: &str = "com.datamountaineer.streamreactor.connect.mqtt.source.MqttSourceConnector";
-const SINK: &str = "com.datamountaineer.streamreactor.connect.mqtt.sink.MqttSinkConnector";
-const BYTES: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
-const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
-const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
+pub(crate) const SOURCE: &str =
+    "com.datamountaineer.streamreactor.connect.mqtt.source.MqttSourceConnector";
+pub(crate) const SINK: &str =
+    "com.datamountaineer.streamreactor.connect.mqtt.sink.MqttSinkConnector";
+pub(crate) const BYTES: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
+pub(crate) const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
+pub(crate) const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
 
 /// A broker with a disk and a REST interface at its second port.
-pub(super) fn with_rest(more: &str) -> Setup {
+pub(crate) fn with_rest(more: &str) -> Setup {
     let rest = format!(
         "[connect]\nrest_listen = \"127.0.0.1:@PORT2@\"\n{more}\n\
          [persistence]\nenabled = true\ndirectory = \"@DIR@\"\n"
@@ -24,11 +26,11 @@ pub(super) fn with_rest(more: &str) -> Setup {
 }
 
 /// A request as `curl` makes it; the status and what came, `null` where nothing did.
-pub(super) fn rest(midge: &Midge, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+pub(crate) fn rest(midge: &Midge, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
     rest_as(midge, "", method, path, body)
 }
 
-fn rest_as(
+pub(crate) fn rest_as(
     midge: &Midge,
     header: &str,
     method: &str,
@@ -53,7 +55,7 @@ fn rest_as(
 
 /// Waits until a connector and its first task are in a state.
 #[track_caller]
-pub(super) fn is(midge: &Midge, name: &str, state: &str) -> Value {
+pub(crate) fn is(midge: &Midge, name: &str, state: &str) -> Value {
     eventually(&format!("{name} is {state}"), || {
         let (_, status) = rest(midge, "GET", &format!("/connectors/{name}/status"), None);
         let task = &status["tasks"][0]["state"];
@@ -62,7 +64,7 @@ pub(super) fn is(midge: &Midge, name: &str, state: &str) -> Value {
     })
 }
 
-fn source(midge: &Midge, name: &str, kafka_topic: &str) -> Value {
+pub(crate) fn source(midge: &Midge, name: &str, kafka_topic: &str) -> Value {
     json!({
         "name": name,
         "config": {
@@ -75,7 +77,7 @@ fn source(midge: &Midge, name: &str, kafka_topic: &str) -> Value {
     })
 }
 
-fn publish(midge: &Midge, topic: &str, payload: &str) {
+pub(crate) fn publish(midge: &Midge, topic: &str, payload: &str) {
     Publisher::new(midge).arguments(&["-q", "1", "-t", topic, "-m", payload]).succeeds();
 }
 

@@ -6,6 +6,7 @@
 
 mod connect;
 mod connect_standalone;
+mod connect_errors;
 mod connector_environment;
 mod dev;
 mod error_policy;

@@ -185,6 +185,12 @@ impl SourcePipeline {
         self.parts.rule.constant_kafka_topic().filter(|_| self.parts.chain.is_empty())
     }
 
+    /// Whether transforms may change a record's topic.
+    #[must_use]
+    pub fn has_transforms(&self) -> bool {
+        !self.parts.chain.is_empty()
+    }
+
     /// Whether it changes nothing: payloads stay as they are, keys are those of the rule.
     #[must_use]
     pub fn is_plain(&self) -> bool {

@@ -10,7 +10,7 @@ use midge_rules::options::Importance::Medium;
 use midge_rules::options::{Accepted, Kind, OptionDef, Value, Width};
 
 use super::given::Given;
-use crate::connect::plan::{DeadLetters, Errors, LogErrors};
+use crate::connect::plan::{DeadLetters, Errors, LogErrors, Retry, Within};
 
 /// What happens to records that do not come through.
 pub(super) static OPTIONS: &[OptionDef] = &[
@@ -19,8 +19,10 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         Kind::Long,
         Text("0"),
         Medium,
-        "The maximum duration in milliseconds that a failed operation will be reattempted. The \
-         default is 0, which means no retries will be attempted. Use -1 for infinite retries.",
+        "The maximum duration in milliseconds that a failed operation will be reattempted: a schema \
+         registry that is away, a Kafka topic that is not there. Where it is not said it takes as \
+         long as it takes, but for topics that messages choose; 0 means no retries, -1 infinite \
+         ones.",
     )
     .accepting(&[Accepted::AtLeast(-1)])
     .shown(GROUP, 1, Width::Medium, "Retry Timeout for Errors"),
@@ -29,7 +31,8 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         Kind::Long,
         Text("60000"),
         Medium,
-        "The maximum duration in milliseconds between consecutive retry attempts.",
+        "The maximum duration in milliseconds between consecutive retry attempts. Where it is not \
+         said it is 1000.",
     )
     .accepting(&[Accepted::AtLeast(0)])
     .shown(GROUP, 2, Width::Medium, "Maximum Delay Between Retries for Errors"),
@@ -80,7 +83,8 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         Text("3"),
         Medium,
         "Replication factor used to create the dead letter queue topic when it doesn't already \
-         exist. -1 leaves it to Kafka.",
+         exist; -1 is Kafka's own. Where it is not said the topic is made by Kafka with the first \
+         record (`auto.create.topics.enable`), or beforehand.",
     )
     .accepting(&[Accepted::Check { check: is_replication_factor, says: "-1, or 1 and more" }])
     .shown(GROUP, 7, Width::Medium, "Dead Letter Queue Topic Replication Factor"),
@@ -100,14 +104,24 @@ const GROUP: &str = "Error Handling";
 /// What happens to records that do not come through.
 pub(super) fn errors(given: &mut Given<'_>) -> Errors {
     let millis = |number: i64| Duration::from_millis(number.max(0).unsigned_abs());
-    let timeout = given.number("errors.retry.timeout");
+    let mut retry = Retry::default();
+    if given.given("errors.retry.timeout").is_some() {
+        retry.within = match given.number("errors.retry.timeout") {
+            timeout if timeout < 0 => Within::Ever,
+            timeout => Within::Time(millis(timeout)),
+        };
+    }
+    if given.given("errors.retry.delay.max.ms").is_some() {
+        retry.delay_max = millis(given.number("errors.retry.delay.max.ms"));
+    }
     let messages = given.flag("errors.log.include.messages");
     let log = given.flag("errors.log.enable").then_some(LogErrors { messages });
     if log.is_none() && messages {
         given.notice("ignored: errors.log.include.messages: errors.log.enable is false");
     }
     let context_headers = given.flag("errors.deadletterqueue.context.headers.enable");
-    let factor = given.number("errors.deadletterqueue.topic.replication.factor");
+    let name = "errors.deadletterqueue.topic.replication.factor";
+    let factor = given.given(name).is_some().then(|| given.number(name));
     let topic = given.text("errors.deadletterqueue.topic.name");
     if topic.is_none() {
         let others = ["topic.replication.factor", "context.headers.enable"];
@@ -122,12 +136,11 @@ pub(super) fn errors(given: &mut Given<'_>) -> Errors {
     }
     Errors {
         tolerate: given.text("errors.tolerance").as_deref() == Some("all"),
-        retry_timeout: (timeout >= 0).then(|| millis(timeout)),
-        retry_delay_max: millis(given.number("errors.retry.delay.max.ms")),
+        retry,
         log,
         dead_letters: topic.map(|topic| DeadLetters {
             kafka_topic: topic.into(),
-            replication_factor: i16::try_from(factor).unwrap_or(-1),
+            replication_factor: factor.map(|factor| i16::try_from(factor).unwrap_or(-1)),
             context_headers,
         }),
     }

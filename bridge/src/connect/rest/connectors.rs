@@ -204,13 +204,25 @@ pub(super) fn tasks(rest: &Rest, name: &str) -> Result<Answer, Answer> {
     Ok(Answer::json(200, &Value::Array(tasks)))
 }
 
-pub(super) fn topics(rest: &Rest, name: &str) -> Answer {
+pub(super) fn topics(rest: &Rest, name: &str) -> Result<Answer, Answer> {
+    tracks_topics(rest)?;
     // Of a connector that is none Connect knows no topics.
     let topics = rest.herder.topics(name).unwrap_or_default();
-    Answer::json(200, &object([(name.to_owned(), json!({ "topics": topics }))]))
+    Ok(Answer::json(200, &object([(name.to_owned(), json!({ "topics": topics }))])))
+}
+
+fn tracks_topics(rest: &Rest) -> Result<(), Answer> {
+    match rest.topic_tracking.enabled {
+        true => Ok(()),
+        false => Err(Answer::error(403, "Topic tracking is disabled.")),
+    }
 }
 
 pub(super) fn reset_topics(rest: &Rest, name: &str) -> Result<Answer, Answer> {
+    tracks_topics(rest)?;
+    if !rest.topic_tracking.allow_reset {
+        return Err(Answer::error(403, "Topic tracking reset is disabled."));
+    }
     rest.herder.reset_topics(name).map_err(|error| refused(&error))?;
     Ok(Answer::empty(202))
 }

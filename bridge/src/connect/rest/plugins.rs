@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Rest;
 use super::exchange::{Answer, Request, flat};
+use crate::connect::class::shown as shown_value;
 use crate::connect::{InvalidConfig, Properties, Validation};
 
 pub(super) fn list(rest: &Rest, request: &Request) -> Answer {
@@ -25,8 +26,10 @@ pub(super) fn definitions(rest: &Rest, class: &str) -> Result<Answer, Answer> {
 pub(super) fn validate(rest: &Rest, class: &str, request: &Request) -> Result<Answer, Answer> {
     let config = properties(&request.json()?)?;
     let Some(named) = config.get("connector.class").map(|named| named.trim()) else {
-        let pairs: Vec<String> =
-            config.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let pairs: Vec<String> = config
+            .iter()
+            .map(|(key, value)| format!("{key}={}", shown_value(key, value)))
+            .collect();
         let pairs = pairs.join(", ");
         let message = format!("Connector config {{{pairs}}} contains no connector type");
         return Err(Answer::error(400, &message));

@@ -59,7 +59,7 @@ impl Rest {
             (_, ["connectors", name, change @ ("pause" | "resume" | "stop")]) => {
                 connectors::target(self, name, change)
             }
-            (_, ["connectors", name, "topics"]) => Ok(connectors::topics(self, name)),
+            (_, ["connectors", name, "topics"]) => connectors::topics(self, name),
             (_, ["connectors", name, "topics", "reset"]) => connectors::reset_topics(self, name),
             ("GET", ["connectors", name, "offsets"]) => offsets::get(self, name),
             ("PATCH", ["connectors", name, "offsets"]) => offsets::alter(self, name, request),

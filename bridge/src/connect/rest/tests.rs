@@ -10,6 +10,8 @@ use super::*;
 use crate::connect::stage::{Stage, position, state};
 use crate::connect::{Definitions, RunState};
 
+const TRACKED: TopicTracking = TopicTracking { enabled: true, allow_reset: true };
+
 fn rest() -> (Arc<Stage>, Rest) {
     let stage = Arc::new(Stage::default());
     let worker = "127.0.0.1:18083".to_owned();
@@ -19,6 +21,7 @@ fn rest() -> (Arc<Stage>, Rest) {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         access: Access::Open,
         about: About { version: "4.3.1", commit: "26b251a451ce941d" },
+        topic_tracking: TRACKED,
         set_level: Arc::new(|_, _| {}),
     };
     (stage, Rest::new(herder, &settings))
@@ -219,6 +222,26 @@ fn who_shows_no_token_or_another_one_is_not_admitted() {
 }
 
 #[test]
+fn topics_are_told_and_forgotten_as_the_worker_allows() {
+    let (_, mut rest) = rest();
+    let mut ask = |tracking, method: &str, path| {
+        rest.topic_tracking = tracking;
+        let request = Request { method: method.to_owned(), ..Request::default() };
+        let answer = rest.answer(&request.with_target(path).unwrap());
+        (answer.status, body(&answer)["message"].as_str().unwrap_or_default().to_owned())
+    };
+    let (get, reset) = (("GET", "/connectors/a/topics"), ("PUT", "/connectors/a/topics/reset"));
+    let off = TopicTracking { enabled: false, allow_reset: true };
+    let disabled = (403, "Topic tracking is disabled.".to_owned());
+    assert_eq!(ask(off, get.0, get.1), disabled);
+    assert_eq!(ask(off, reset.0, reset.1), disabled);
+    let kept = TopicTracking { enabled: true, allow_reset: false };
+    assert_eq!(ask(kept, get.0, get.1).0, 200);
+    let disabled = (403, "Topic tracking reset is disabled.".to_owned());
+    assert_eq!(ask(kept, reset.0, reset.1), disabled);
+}
+
+#[test]
 fn every_state_has_a_name_of_its_own() {
     for name in ["UNASSIGNED", "RUNNING", "PAUSED", "FAILED", "RESTARTING", "STOPPED"] {
         assert_eq!(state(name).map(RunState::name), Some(name));
@@ -246,6 +269,7 @@ fn the_listener_speaks_http_and_asks_for_the_token() {
         address: SocketAddr::from(([0, 0, 0, 0], 0)),
         access: Access::Open,
         about: About { version: "1", commit: "c" },
+        topic_tracking: TRACKED,
         set_level: Arc::new(move |logger, level| {
             seen.lock().unwrap().push(format!("{logger}={level}"));
         }),

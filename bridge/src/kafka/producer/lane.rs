@@ -3,6 +3,7 @@
 //! A lane whose only Kafka topic does not exist rests, and begins again from its lowest unfinished
 //! entry once nothing of it is under way.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,12 +11,11 @@ use midge_codec::ReasonCode;
 use midge_core::{Message, Position};
 use midge_rules::pipeline::KafkaRecord;
 
+use super::tally::Tally;
+use crate::connect::plan::Within;
 use crate::mapping::{Made, Mapping};
 use crate::source::Source;
 use crate::spool::Report;
-
-/// How long a lane rests whose one Kafka topic does not exist.
-const NO_TOPIC: Duration = Duration::from_secs(1);
 
 /// How long a lane rests that has asked a schema registry, if the answer does not come sooner.
 const ASKED: Duration = Duration::from_millis(20);
@@ -30,23 +30,50 @@ pub(super) struct Lane {
     pub(super) letters: Vec<(Position, Box<KafkaRecord>)>,
     /// The lowest unfinished entry, and since when it is while records are under way.
     front: Option<(Position, Instant)>,
+    /// Since when the topics of entries are missing.
+    missing: BTreeMap<Position, Instant>,
+    /// How often such a topic was looked for since Kafka has last taken a record.
+    attempts: u32,
+    /// The topics of its records.
+    pub(super) tally: Tally,
 }
 
 impl Lane {
     pub(super) fn new(source: Arc<Source>) -> Lane {
-        Lane { source, in_flight: 0, rests: None, letters: Vec::new(), front: None }
+        let (letters, tally) = (Vec::new(), Tally::default());
+        let (missing, attempts) = (BTreeMap::new(), 0);
+        Lane { source, in_flight: 0, rests: None, letters, front: None, missing, attempts, tally }
     }
 
-    /// Kafka knows no such topic. A rule with one topic waits for the operator to make it, and
-    /// loses nothing; one whose topics come from messages refuses this one, or any device could
-    /// stop all others. The reason for the publisher, if it is refused.
-    pub(super) fn no_topic(&mut self, now: Instant) -> Option<ReasonCode> {
-        let Some(kafka_topic) = self.source.mapping.constant_kafka_topic() else {
-            return Some(ReasonCode::ImplementationSpecificError);
+    /// Kafka knows no such topic. It is waited for as `errors.retry.*` say. Where they say nothing, a
+    /// rule with one topic waits for the operator to make it, and loses nothing; one whose topics
+    /// come from messages refuses this one, or any device could stop all others. The reason for the publisher, if it is refused.
+    pub(super) fn no_topic(&mut self, now: Instant, position: Position) -> Option<ReasonCode> {
+        let constant = self.source.mapping.constant_kafka_topic();
+        let retry = self.source.mapping.retry();
+        let since = *self.missing.entry(position).or_insert(now);
+        let waits = match retry.within {
+            Within::NotSaid => constant.is_some(),
+            Within::Time(_) | Within::Ever => !retry.is_over(now.duration_since(since)),
         };
-        self.source.health.trouble(&format!("kafka has no topic {kafka_topic:?}"));
-        self.rests.get_or_insert(now + NO_TOPIC);
+        if !waits {
+            self.missing.remove(&position);
+            return Some(ReasonCode::ImplementationSpecificError);
+        }
+        self.source.health.trouble(&match constant {
+            Some(kafka_topic) => format!("kafka has no topic {kafka_topic:?}"),
+            None => "kafka has no such topic".to_owned(),
+        });
+        if self.rests.is_none() {
+            self.attempts = self.attempts.saturating_add(1);
+            self.rests = Some(now + retry.delay(self.attempts));
+        }
         None
+    }
+
+    /// Kafka has taken records.
+    pub(super) fn came_through(&mut self) {
+        self.attempts = 0;
     }
 
     /// Whether its task has failed: nothing is produced any more.
@@ -72,11 +99,22 @@ impl Lane {
                 None
             }
             Made::Failed => None,
-            Made::Nothing | Made::Wait(_) => Some(Report::Delivered),
+            Made::Wait(_) => {
+                self.wait(Instant::now());
+                None
+            }
+            Made::Nothing => Some(Report::Delivered),
         }
     }
 
-    /// A schema registry is asked: nothing is produced for a moment.
+    /// Kafka will never take a dead letter: what it stands for stays where it is, and the task fails.
+    pub(super) fn letter_refused(&self, why: &str) {
+        if let Mapping::Pipeline(piped) = &self.source.mapping {
+            piped.errors.fail(&format!("the dead-letter topic does not take a record: {why}"));
+        }
+    }
+
+    /// A schema registry is asked, or a topic is being made: nothing is produced for a moment.
     pub(super) fn wait(&mut self, now: Instant) {
         self.rests.get_or_insert(now + ASKED);
     }
@@ -117,7 +155,14 @@ impl Lane {
             Some(until) if now < until || self.in_flight > 0 => true,
             Some(_) => {
                 self.rests = None;
-                self.source.log().spool.rewind();
+                // What they stand for is taken again.
+                self.letters.clear();
+                let mut log = self.source.log();
+                log.spool.rewind();
+                match log.spool.front() {
+                    Some((front, _)) => self.missing = self.missing.split_off(&front),
+                    None => self.missing.clear(),
+                }
                 false
             }
         }

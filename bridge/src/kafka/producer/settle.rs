@@ -13,6 +13,7 @@ use rdkafka::producer::Producer as _;
 use tracing::info;
 
 use super::lane::Lane;
+use super::tally::LETTERS;
 use super::{Broken, Feeder, create, observe};
 use crate::kafka::verdict::{self, Verdict};
 use crate::spool;
@@ -35,15 +36,15 @@ impl Feeder {
             .peekable();
         let now = Instant::now();
         let mut reached = false;
-        while let Some(((lane_index, _), _)) = reports.peek() {
+        while let Some(((lane_index, ..), _)) = reports.peek() {
             let lane_index = *lane_index;
             let lane = &mut self.lanes[lane_index];
             let (mut count, mut bytes) = (0, 0);
             let source = Arc::clone(&lane.source);
             let lane_reports =
-                std::iter::from_fn(|| reports.next_if(|((index, _), _)| *index == lane_index));
+                std::iter::from_fn(|| reports.next_if(|((index, ..), _)| *index == lane_index));
             source.with(|spool, settled_at| {
-                for ((_, position), report) in lane_reports {
+                for ((_, position, topic), report) in lane_reports {
                     lane.in_flight -= 1;
                     let verdict = match report.result {
                         Ok(_) => spool::Report::Delivered,
@@ -58,9 +59,15 @@ impl Feeder {
                             shrink = true;
                             spool::Report::Again
                         }
+                        Err(code)
+                            if topic == LETTERS && verdict::of_record(code) != Verdict::Again =>
+                        {
+                            lane.letter_refused(&code.to_string());
+                            spool::Report::Again
+                        }
                         Err(code) => match verdict::of_record(code) {
                             Verdict::Refused(reason) => refuse(lane, spool, position, code, reason),
-                            Verdict::NoTopic => match lane.no_topic(now) {
+                            Verdict::NoTopic => match lane.no_topic(now, position) {
                                 Some(reason) => refuse(lane, spool, position, code, reason),
                                 None => spool::Report::Again,
                             },
@@ -76,6 +83,7 @@ impl Feeder {
                     match report.result {
                         Ok((partition, offset)) => {
                             count += 1;
+                            lane.tally.taken(topic);
                             bytes += message.payload.len() as u64;
                             if let Some(observer) = &self.observer {
                                 observe(observer, &source, &message, partition, offset);
@@ -87,7 +95,11 @@ impl Feeder {
                 // Before publishers are told: who hears of it finds it in the status.
                 if count > 0 {
                     reached = true;
+                    lane.came_through();
                     source.health.went(count, bytes);
+                    if let Some(usage) = source.health.usage() {
+                        lane.tally.tell(usage);
+                    }
                 }
             });
         }

@@ -170,3 +170,17 @@ fn what_is_a_broker_s_is_refused_or_told() {
     assert!(notices.contains("ignored: bridge.local_hosts: there is no broker"), "{notices}");
     assert!(notices.contains("listeners.plain: there is no broker in a worker"), "{notices}");
 }
+
+#[test]
+fn references_count_in_the_worker_and_stay_as_they_are_for_connectors() {
+    let config = read(
+        "config.providers=env\nconfig.providers.env.class=EnvVarConfigProvider\n\
+         bootstrap.servers=${env:CARGO_PKG_NAME}:1\nproducer.client.id=${env:CARGO_PKG_NAME}\n\
+         topic.tracking.allow.reset=false\n",
+    );
+    let bootstrap = config.kafka.client.plain.get("bootstrap.servers").map(String::as_str);
+    assert_eq!(bootstrap, Some("midge-config:1"));
+    let properties = config.connect.worker_properties.as_ref().expect("a worker's file");
+    assert_eq!(properties["producer.client.id"], "${env:CARGO_PKG_NAME}");
+    assert!(config.connect.topic_tracking.enable && !config.connect.topic_tracking.allow_reset);
+}

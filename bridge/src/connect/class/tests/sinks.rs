@@ -5,7 +5,7 @@ use midge_rules::kcql::Field;
 use midge_rules::pipeline::SinkTarget;
 
 use super::*;
-use crate::connect::plan::{DeadLetters, ErrorPolicy, LogErrors};
+use crate::connect::plan::{DeadLetters, ErrorPolicy, LogErrors, Within};
 
 fn lenses(topics: &str, kcql: &str, more: &str) -> String {
     format!(
@@ -82,11 +82,14 @@ fn errors_are_what_connect_calls_them() {
         planned(&file(&lenses("topics=a", "INSERT INTO x SELECT * FROM a", more)), &worker());
     let errors = &plan.errors;
     assert!(errors.tolerate);
-    assert_eq!(errors.retry_timeout, None, "for ever");
-    assert_eq!(errors.retry_delay_max, Duration::from_millis(50));
+    assert_eq!(errors.retry.within, Within::Ever);
+    assert_eq!(errors.retry.delay_max, Duration::from_millis(50));
     assert_eq!(errors.log, Some(LogErrors { messages: true }));
-    let dead =
-        DeadLetters { kafka_topic: "dead".into(), replication_factor: 1, context_headers: true };
+    let dead = DeadLetters {
+        kafka_topic: "dead".into(),
+        replication_factor: Some(1),
+        context_headers: true,
+    };
     assert_eq!(errors.dead_letters, Some(dead));
 }
 
