@@ -148,9 +148,13 @@ fn values_of(schema: &SchemaRef) -> BoxedStrategy<Value> {
             prop::collection::vec(values(element), 0..4).prop_map(Value::Array).boxed()
         }
         // One entry: Java's maps have no order.
-        Kind::Map(keys, value) => prop::collection::vec((values(keys), values(value)), 0..2)
-            .prop_map(|entries| Value::Map(entries.into_iter().collect::<Map>()))
-            .boxed(),
+        Kind::Map(keys, value) => {
+            // Maps with keys that are text are JSON's objects, where no name is null.
+            let keys = if keys.kind == Kind::String { values_of(keys) } else { values(keys) };
+            prop::collection::vec((keys, values(value)), 0..2)
+                .prop_map(|entries| Value::Map(entries.into_iter().collect::<Map>()))
+                .boxed()
+        }
         Kind::Struct(fields) => {
             let schema = Arc::clone(schema);
             let fields: Vec<_> = fields.iter().map(|field| values(&field.schema)).collect();
