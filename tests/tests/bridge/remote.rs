@@ -386,3 +386,53 @@ fn a_peer_that_speaks_no_mqtt_is_told_of_and_harms_nobody() {
     is(&midge, "strange", "RUNNING");
     assert_eq!(rest(&midge, "DELETE", "/connectors/strange", None).0, 204);
 }
+
+#[test]
+fn a_sink_whose_broker_stays_away_fails_with_throw_and_loses_nothing_with_retry() {
+    let mut mosquitto = Mosquitto::start(KEPT);
+    let midge = with_rest("").start();
+    let kafka = Kafka::shared();
+    let subscriber = Subscriber::at(
+        mosquitto.port(),
+        &["-v", "-c", "-i", "patient", "-q", "1", "-t", "throw", "-t", "retry"],
+    );
+    for policy in ["throw", "retry"] {
+        let topic = format!("away-{policy}");
+        kafka.create_topic(&topic, 1);
+        let config = json!({
+            "connector.class": SINK,
+            "topics": topic,
+            "connect.mqtt.hosts": format!("tcp://localhost:{}", mosquitto.port()),
+            "connect.mqtt.kcql": format!("INSERT INTO {policy} SELECT * FROM `{topic}`"),
+            "connect.mqtt.timeout": "1000",
+            "connect.mqtt.error.policy": policy.to_uppercase(),
+            "connect.mqtt.retry.interval": "200",
+            "connect.mqtt.max.retries": "100000",
+            "key.converter": STRING,
+            "value.converter": STRING,
+            "consumer.override.auto.offset.reset": "earliest",
+        });
+        make(&midge, &json!({"name": topic, "config": config}));
+        kafka.produce(&topic, "k:0\n");
+        subscriber.prints(&format!("{policy} 0"));
+    }
+    mosquitto.stop();
+    kafka.produce("away-throw", "k:1\nk:2\n");
+    kafka.produce("away-retry", "k:1\nk:2\n");
+    let why = eventually("the task fails", || {
+        let (_, status) = rest(&midge, "GET", "/connectors/away-throw/status", None);
+        let task = &status["tasks"][0];
+        (task["state"] == "FAILED").then(|| task["trace"].as_str().map(str::to_owned)).flatten()
+    });
+    assert!(why.contains("Server unavailable"), "{why}");
+    midge.says(&["away-retry[0]@1", "Server unavailable"]);
+    mosquitto.start_again();
+    let again = "/connectors/away-throw/restart?includeTasks=true&onlyFailed=true";
+    assert_eq!(rest(&midge, "POST", again, None).0, 202);
+    for policy in ["throw", "retry"] {
+        subscriber.prints(&format!("{policy} 1"));
+        subscriber.prints(&format!("{policy} 2"));
+    }
+    is(&midge, "away-throw", "RUNNING");
+    is(&midge, "away-retry", "RUNNING");
+}
