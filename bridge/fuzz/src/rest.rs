@@ -12,7 +12,8 @@ use crate::connect::class;
 use crate::connect::rest::exchange::{Answer, Request};
 use crate::connect::{
     About, Access, ConfigKey, ConnectorPlan, Definitions, Engine, Failed, Herder, InvalidConfig,
-    Offsets, Plugin, Properties, Rest, RestSettings, TaskHandle, TaskPlan, Validation,
+    Offsets, Plugin, Properties, Rest, RestSettings, TaskHandle, TaskPlan, TopicTracking,
+    Validation,
 };
 
 /// The real classes, on nothing.
@@ -58,6 +59,8 @@ impl Engine for Idle {
 
     fn forget_topics(&self, _: &str) {}
 
+    fn forget(&self, _: &str) {}
+
     fn offsets(&self, _: &str, _: &Properties) -> Result<Offsets, String> {
         Ok(Offsets::new())
     }
@@ -94,6 +97,7 @@ fn rest() -> &'static (Arc<Herder>, Rest) {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             access: Access::Open,
             about: About { version: "0", commit: "0" },
+            topic_tracking: TopicTracking { enabled: true, allow_reset: true },
             set_level: Arc::new(|_, _| {}),
         };
         (Arc::clone(&herder), Rest::new(herder, &settings))
