@@ -158,10 +158,9 @@ impl Pipeline {
         timestamp: Option<i64>,
     ) -> Result<Outgoing, PipelineError> {
         match self {
-            Pipeline::Mqtt(pipeline) => match pipeline.record(record, offset, timestamp)? {
-                Some(made) => pipeline.publishes(&made, record.headers).map(Outgoing::from),
-                None => Ok(Outgoing::None),
-            },
+            Pipeline::Mqtt(pipeline) => {
+                pipeline.publishes(record, offset, timestamp).map(Outgoing::from)
+            }
             Pipeline::Influx(pipeline) => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::error::{PipelineError, Stage};
 use super::headers::HeaderConverter;
+use crate::Refusal;
 use crate::connect::{ConnectRecord, Header};
 use crate::converter::{Answer, Converter, Question, RegistryOptions, Side, mqtt_payload};
 use crate::headers::is_own;
@@ -56,26 +57,74 @@ pub enum SinkTarget {
 
 /// A pipeline from Kafka to MQTT. It remembers schemas, so each thread has its own.
 #[derive(Clone, Debug)]
-pub struct SinkPipeline(SinkParts);
+pub struct SinkPipeline {
+    parts: SinkParts,
+    /// Whether nothing of a record is changed before the rules see it, while its bytes are text.
+    text_is_plain: bool,
+    /// The same, whatever its bytes are.
+    bytes_are_plain: bool,
+}
 
 impl SinkPipeline {
     /// A pipeline of these parts.
     #[must_use]
     pub fn new(parts: SinkParts) -> SinkPipeline {
-        SinkPipeline(parts)
+        let SinkParts { key, value, header, chain, statements } = &parts;
+        let unchanged = chain.is_empty()
+            && matches!(header, HeaderConverter::Simple(_))
+            && statements.iter().all(|statement| {
+                statement.projection.is_everything() && matches!(statement.target, SinkTarget::Rule)
+            });
+        let plain = |bytes| unchanged && key.is_plain(bytes) && value.is_plain(bytes);
+        let (text_is_plain, bytes_are_plain) = (plain(false), plain(true));
+        SinkPipeline { parts, text_is_plain, bytes_are_plain }
+    }
+
+    /// The publishes of a record: one for each statement about its topic, none for a tombstone that
+    /// is passed over or when a transform drops it.
+    ///
+    /// # Errors
+    /// Why it can never be published, or not yet.
+    pub fn publishes(
+        &mut self,
+        record: &Record<'_>,
+        offset: i64,
+        timestamp: Option<i64>,
+    ) -> Result<Vec<Publish>, PipelineError> {
+        let is_text =
+            |bytes: Option<&[u8]>| bytes.is_none_or(|bytes| std::str::from_utf8(bytes).is_ok());
+        let plain = self.bytes_are_plain
+            || (self.text_is_plain && is_text(record.key) && is_text(record.value));
+        if plain {
+            return self.unchanged(record);
+        }
+        match self.record(record, offset, timestamp)? {
+            Some(made) => self.of_record(&made, record.headers),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The publishes of a record that nothing changes.
+    fn unchanged(&self, record: &Record<'_>) -> Result<Vec<Publish>, PipelineError> {
+        let mut publishes = Vec::new();
+        for statement in &self.parts.statements {
+            if !statement.is_about(record.kafka_topic) {
+                continue;
+            }
+            let outcome = statement.rule.publish(record);
+            publishes.extend(published(outcome)?);
+        }
+        Ok(publishes)
     }
 
     /// The record as the statements see it; `None` when a transform drops it.
-    ///
-    /// # Errors
-    /// Why there is none, or none yet.
-    pub fn record(
+    pub(super) fn record(
         &mut self,
         record: &Record<'_>,
         offset: i64,
         timestamp: Option<i64>,
     ) -> Result<Option<ConnectRecord>, PipelineError> {
-        let SinkParts { key, value, header, chain, .. } = &mut self.0;
+        let SinkParts { key, value, header, chain, .. } = &mut self.parts;
         let kafka_topic = record.kafka_topic;
         let datum = |side, converter: &mut Converter, bytes: Option<&[u8]>| {
             let bytes = bytes.map(Bytes::copy_from_slice);
@@ -104,17 +153,13 @@ impl SinkPipeline {
         chain.apply(record).map_err(|error| PipelineError::of_transform(&error))
     }
 
-    /// The publishes of a record: one for each statement about its topic, none for a tombstone that
-    /// is passed over. `own` are the headers of the record as it came.
-    ///
-    /// # Errors
-    /// Why it can never be published.
-    pub fn publishes(
+    /// The publishes of a record as it has become; `own` are its headers as it came.
+    fn of_record(
         &mut self,
         record: &ConnectRecord,
         own: &[(&str, Option<&[u8]>)],
     ) -> Result<Vec<Publish>, PipelineError> {
-        let SinkParts { header, statements, .. } = &mut self.0;
+        let SinkParts { header, statements, .. } = &mut self.parts;
         let refused =
             |why: &dyn std::fmt::Display| PipelineError::of_task(Stage::TaskPut, CONNECTOR, why);
         let kafka_topic = &*record.kafka_topic;
@@ -127,10 +172,7 @@ impl SinkPipeline {
             headers.iter().map(|(name, value)| (&**name, value.as_deref())).chain(own).collect();
         let key = mqtt_payload(&record.key).map_err(|error| refused(&error))?;
         let mut publishes = Vec::new();
-        let about = |statement: &&mut SinkStatement| {
-            statement.kafka_topic.as_ref().is_none_or(|topic| **topic == *kafka_topic)
-        };
-        for statement in statements.iter_mut().filter(about) {
+        for statement in statements.iter_mut().filter(|one| one.is_about(kafka_topic)) {
             let SinkStatement { rule, target, projection, .. } = statement;
             let value = projection
                 .apply(record, kafka_topic)
@@ -152,27 +194,38 @@ impl SinkPipeline {
                     rule.publish_to(&mqtt_topic, &seen)
                 }
             };
-            let outcome = outcome
-                .map_err(|refusal| PipelineError::of_rule(Stage::TaskPut, CONNECTOR, &refusal))?;
-            if let Outcome::Publish(publish) = outcome {
-                publishes.push(publish);
-            }
+            publishes.extend(published(outcome)?);
         }
         Ok(publishes)
     }
 
     /// The schema registries it asks, by side.
     pub fn registries(&self) -> impl Iterator<Item = (Side, &RegistryOptions)> {
-        let key = self.0.key.registry().map(|options| (Side::Key, options));
-        let value = self.0.value.registry().map(|options| (Side::Value, options));
+        let key = self.parts.key.registry().map(|options| (Side::Key, options));
+        let value = self.parts.value.registry().map(|options| (Side::Value, options));
         key.into_iter().chain(value)
     }
 
     /// What a schema registry said to a question of this pipeline.
     pub fn answer(&mut self, side: Side, question: Question, answer: Result<Answer, String>) {
         match side {
-            Side::Key => self.0.key.answer(question, answer),
-            Side::Value => self.0.value.answer(question, answer),
+            Side::Key => self.parts.key.answer(question, answer),
+            Side::Value => self.parts.value.answer(question, answer),
         }
+    }
+}
+
+impl SinkStatement {
+    fn is_about(&self, kafka_topic: &str) -> bool {
+        self.kafka_topic.as_ref().is_none_or(|topic| **topic == *kafka_topic)
+    }
+}
+
+/// What a rule made of a record; nothing, when it passes it over.
+fn published(outcome: Result<Outcome, Refusal>) -> Result<Option<Publish>, PipelineError> {
+    match outcome {
+        Ok(Outcome::Publish(publish)) => Ok(Some(publish)),
+        Ok(Outcome::Skip) => Ok(None),
+        Err(refusal) => Err(PipelineError::of_rule(Stage::TaskPut, CONNECTOR, &refusal)),
     }
 }

@@ -185,8 +185,7 @@ fn publishes(
         value: value.map(str::as_bytes),
         headers: &headers,
     };
-    let Some(record) = pipeline.record(&record, 7, Some(5))? else { return Ok(Vec::new()) };
-    let publishes = pipeline.publishes(&record, &headers)?;
+    let publishes = pipeline.publishes(&record, 7, Some(5))?;
     Ok(publishes
         .iter()
         .map(|publish| {
@@ -246,4 +245,38 @@ fn bytes_that_are_no_json_are_refused_by_the_converter() {
     let PipelineError::Refused { stage, class, exception, .. } = error else { panic!("{error}") };
     assert_eq!((stage, class), (Stage::ValueConverter, JSON));
     assert!(exception.ends_with("DataException"));
+}
+
+/// What goes out is the same whether a transform that does nothing has the record taken apart and
+/// put together again, or it goes straight to the rules.
+#[test]
+fn a_record_that_nothing_changes_goes_out_as_it_would_through_the_whole_pipeline() {
+    let nothing = [
+        ("transforms", "no"),
+        ("transforms.no.type", "org.apache.kafka.connect.transforms.DropHeaders"),
+        ("transforms.no.headers", "nobody-has-this"),
+    ];
+    let kcql = "INSERT INTO a SELECT * FROM k; INSERT INTO `_key` SELECT * FROM k; \
+                INSERT INTO c SELECT * FROM z";
+    let records: [(&[u8], Option<&[u8]>); 5] = [
+        (b"b/1", Some(b"{\"x\": 1.0}")),
+        (b"b/2", None),
+        (b"b/3", Some(b"\xff\xfe")),
+        (b"\xff", Some(b"text")),
+        (b"b/#", Some(b"text")),
+    ];
+    for converter in [BYTES, STRING] {
+        let plain = [("key.converter", converter), ("value.converter", converter)];
+        let whole: Vec<_> = plain.iter().chain(&nothing).copied().collect();
+        let (mut plain, mut whole) = (sink(kcql, &plain), sink(kcql, &whole));
+        for (key, value) in records {
+            let headers: [(&str, Option<&[u8]>); 3] =
+                [("unit", Some(b" 1")), ("no text", Some(b"\xff")), ("null", None)];
+            let record =
+                Record { kafka_topic: "k", partition: 3, key: Some(key), value, headers: &headers };
+            let shown = |made: Result<Vec<crate::Publish>, PipelineError>| format!("{made:?}");
+            let straight = shown(plain.publishes(&record, 7, Some(5)));
+            assert_eq!(straight, shown(whole.publishes(&record, 7, Some(5))), "{converter}");
+        }
+    }
 }
