@@ -21,6 +21,7 @@ use tracing::warn;
 
 use crate::connectors::{check_user, rules, silent};
 use crate::hub::Hub;
+use crate::logging::Logging;
 use crate::policy::Policy;
 
 /// Connectors by class at work.
@@ -243,9 +244,7 @@ impl Connect {
                     enabled: config.connect.topic_tracking.enable,
                     allow_reset: config.connect.topic_tracking.allow_reset,
                 },
-                set_level: Arc::new(|logger, level| {
-                    warn!(logger, level, "log_type says what is logged, not the REST interface");
-                }),
+                set_level: Arc::new(Logging::set_level),
             };
             Server::start(&settings, Arc::clone(&herder)).map_err(|error| {
                 io::Error::new(

@@ -5,9 +5,10 @@
 //! destinations and format in one step.
 
 mod destination;
+mod levels;
 mod line;
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use midge_config::{Log, LogTypes};
 use tracing::level_filters::LevelFilter;
@@ -19,6 +20,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use crate::broker::Running;
 use crate::hub::Hub;
 use destination::Destination;
+use levels::Levels;
 use line::Lines;
 
 /// Clients that come and go: `log_type notice`.
@@ -111,6 +113,8 @@ pub struct Logging(Arc<Inner>);
 
 struct Inner {
     now: RwLock<Arc<Opened>>,
+    /// What REST has set.
+    levels: RwLock<Levels>,
     /// The broker that `log_dest topic` publishes through: the first of the process.
     hub: OnceLock<Weak<Hub>>,
 }
@@ -130,7 +134,8 @@ impl Logging {
     pub fn start(log: &Log) -> Result<Logging, String> {
         let opened = Opened::new(log, &[])?;
         let now = RwLock::new(Arc::new(opened));
-        let logging = Logging(Arc::new(Inner { now, hub: OnceLock::new() }));
+        let logging =
+            Logging(Arc::new(Inner { now, levels: RwLock::default(), hub: OnceLock::new() }));
         let subscriber = tracing_subscriber::registry().with(logging.clone());
         tracing::subscriber::set_global_default(subscriber).map_err(|error| error.to_string())?;
         Ok(logging)
@@ -164,6 +169,21 @@ impl Logging {
         tracing::callsite::rebuild_interest_cache();
     }
 
+    /// Sets a logger's level from here on, in the process's log.
+    pub(crate) fn set_level(logger: &str, level: &str) {
+        let Ok(level) = level.parse::<LevelFilter>() else { return };
+        tracing::dispatcher::get_default(|dispatch| {
+            let Some(logging) = dispatch.downcast_ref::<Logging>() else { return };
+            let mut levels = logging.0.levels.write().unwrap_or_else(PoisonError::into_inner);
+            levels.set(logger, level);
+        });
+        tracing::callsite::rebuild_interest_cache();
+    }
+
+    fn levels(&self) -> RwLockReadGuard<'_, Levels> {
+        self.0.levels.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is in force. It is not locked while a line is written: that may cause another line.
     fn now(&self) -> Arc<Opened> {
         Arc::clone(&self.0.now.read().unwrap_or_else(PoisonError::into_inner))
@@ -192,7 +212,8 @@ impl<S: Subscriber> Layer<S> for Logging {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(if self.now().types.debug { LevelFilter::DEBUG } else { LevelFilter::INFO })
+        let of_types = if self.now().types.debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
+        Some(of_types.max(self.levels().most()))
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
@@ -209,8 +230,14 @@ impl Logging {
     fn is_on(&self, metadata: &Metadata<'_>) -> bool {
         // Below our own debug level is what libraries tell each other.
         let own = metadata.target().starts_with("midge");
-        (own || *metadata.level() <= Level::WARN)
-            && *metadata.level() <= Level::DEBUG
-            && LogType::of(metadata).is_in(&self.now().types)
+        if !own && *metadata.level() > Level::WARN {
+            return false;
+        }
+        match self.levels().of(metadata.target()) {
+            Some(level) => *metadata.level() <= level,
+            None => {
+                *metadata.level() <= Level::DEBUG && LogType::of(metadata).is_in(&self.now().types)
+            }
+        }
     }
 }

@@ -230,3 +230,27 @@ fn a_dead_letter_topic_is_made_with_its_factor_or_the_task_fails_with_the_reason
     assert_eq!(rest(&midge, "POST", "/connectors", Some(&made)).0, 201);
     assert!(trace(&midge, "crowded-up").contains("found 30 replicas"));
 }
+
+#[test]
+fn a_level_set_by_rest_changes_what_is_logged() {
+    let midge = with_rest("").start();
+    let set = |level: &str| {
+        let path = "/admin/loggers/org.apache.kafka.connect";
+        let (status, answer) = rest(&midge, "PUT", path, Some(&json!({ "level": level })));
+        assert_eq!(status, 200, "{answer}");
+        let (_, shown) = rest(&midge, "GET", path, None);
+        assert_eq!(shown["level"], level);
+        assert!(shown["last_modified"].is_u64(), "{shown}");
+    };
+    let make = |name: &str| {
+        let made = source(&midge, name, name);
+        assert_eq!(rest(&midge, "POST", "/connectors", Some(&made)).0, 201);
+        is(&midge, name, "RUNNING");
+    };
+    set("ERROR");
+    make("unheard");
+    set("INFO");
+    make("heard");
+    midge.says(&["SourceConnectorConfig values:", "connector=heard"]);
+    assert!(!midge.log().contains("connector=unheard"), "{}", midge.log());
+}
