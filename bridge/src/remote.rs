@@ -14,6 +14,7 @@ mod link;
 mod routes;
 mod session;
 mod sink;
+mod socket;
 mod source;
 mod tls;
 

@@ -14,18 +14,16 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{sleep_until, timeout};
-use tokio_rustls::TlsConnector;
 use tracing::{debug, info};
 
 use super::Voice;
 use super::backoff::Backoff;
 use super::session::{Event, Fault, Session};
+use super::socket::{self, Socket};
 use crate::connect::plan::RemoteBroker;
 
 /// How long connecting may take where nothing is said of it.
@@ -34,8 +32,6 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How long whoever ends a link waits for it.
 const END: Duration = Duration::from_secs(3);
-/// Bytes that are read at once.
-const READ_BYTES: usize = 16 << 10;
 /// Bytes that wait to be written before nothing more is read.
 const OUTPUT_BYTES_MAX: usize = 1 << 20;
 
@@ -163,10 +159,6 @@ struct Runner<S> {
     _ends: Sender<()>,
 }
 
-/// TCP or TLS.
-trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
-
 impl<S: Side> Runner<S> {
     async fn run(mut self) {
         let mut backoff = Backoff::new();
@@ -249,30 +241,12 @@ impl<S: Side> Runner<S> {
         address.map_or((false, "", 0), |(tls, host, port)| (*tls, host.as_str(), *port))
     }
 
-    /// Opens a socket, with TLS where it is wanted.
-    async fn open(&self, place: usize) -> Result<Box<dyn Stream>, Trouble> {
+    /// Opens a socket, unless the link ends meanwhile.
+    async fn open(&self, place: usize) -> Result<Box<dyn Socket>, Trouble> {
         let (tls, host, port) = self.address(place);
-        let opened = timeout(self.route.timeout, async {
-            let socket = TcpStream::connect((host, port)).await?;
-            socket.set_nodelay(true)?;
-            if !tls {
-                return Ok::<Box<dyn Stream>, io::Error>(Box::new(socket));
-            }
-            let Some(config) = &self.route.tls else {
-                return Err(io::Error::other("there are no settings for TLS"));
-            };
-            let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-            let socket = TlsConnector::from(Arc::clone(config)).connect(name, socket).await?;
-            Ok(Box::new(socket))
-        });
+        let config = tls.then_some(self.route.tls.as_ref());
         tokio::select! {
-            opened = opened => match opened {
-                Ok(opened) => Ok(opened?),
-                Err(_) => {
-                    let why = format!("no connection within {:?}", self.route.timeout);
-                    Err(io::Error::new(io::ErrorKind::TimedOut, why).into())
-                }
-            },
+            opened = socket::open(host, port, config, self.route.timeout) => Ok(opened?),
             () = self.ending() => Err(Trouble::Again("the link is ending")),
         }
     }
@@ -287,7 +261,7 @@ impl<S: Side> Runner<S> {
     /// had.
     async fn serve(
         &mut self,
-        stream: Box<dyn Stream>,
+        stream: Box<dyn Socket>,
     ) -> Result<Served, (Option<Instant>, Trouble)> {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let mut input = BytesMut::new();
@@ -315,10 +289,10 @@ impl<S: Side> Runner<S> {
             let output = self.session.output();
             let writes = !output.is_empty() || connection.unflushed;
             tokio::select! {
-                read = read(&mut reader, &mut input), if is_open => {
+                read = socket::read(&mut reader, &mut input), if is_open => {
                     read.map_err(|error| (connection.up, error.into()))?;
                 }
-                flushed = write(&mut writer, output), if writes => {
+                flushed = socket::write(&mut writer, output), if writes => {
                     let flushed = flushed.map_err(|error| (connection.up, error.into()))?;
                     connection.unflushed = !flushed;
                     connection.has_written = flushed;
@@ -397,23 +371,6 @@ struct Connection {
     has_written: bool,
     /// It is made for no more than the end of the session before.
     discards: bool,
-}
-
-async fn read(reader: &mut (impl AsyncRead + Unpin), input: &mut BytesMut) -> io::Result<()> {
-    input.reserve(READ_BYTES);
-    match reader.read_buf(input).await? {
-        0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the broker closed the connection")),
-        _ => Ok(()),
-    }
-}
-
-/// Writes a part of the output, or flushes when all has been written; whether it did. Nothing is
-/// lost when it is not waited for.
-async fn write(writer: &mut (impl AsyncWrite + Unpin), output: &mut BytesMut) -> io::Result<bool> {
-    match output.is_empty() {
-        true => writer.flush().await.map(|()| true),
-        false => writer.write_buf(output).await.map(|_| false),
-    }
 }
 
 /// A number that differs between attempts and processes.

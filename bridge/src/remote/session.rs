@@ -10,20 +10,22 @@
 //! connection alone on which the broker gave it last. A packet that the standard does not allow ends
 //! the connection with a [`Fault`] that says which.
 
+mod fault;
 mod incoming;
 mod outgoing;
 
-use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use midge_codec::{
-    Connect, ConnectProperties, DecodeError, Disconnect, Packet, PacketId, PacketType,
-    ProtocolVersion, Publish, QoS, ReasonCode, Subscribe, SubscribeProperties, SubscriptionOptions,
-    Text, TopicFilter, decode, encode,
+    Connect, ConnectProperties, Disconnect, Packet, PacketId, ProtocolVersion, Publish, QoS,
+    ReasonCode, Subscribe, SubscribeProperties, SubscriptionOptions, Text, TopicFilter, decode,
+    encode,
 };
 use midge_core::Ticket;
 
+pub(crate) use fault::Fault;
+use fault::{name, unexpected};
 use incoming::Incoming;
 pub(crate) use incoming::Receipt;
 use outgoing::Outgoing;
@@ -56,31 +58,6 @@ pub(crate) enum Event {
     Subscribed(Vec<ReasonCode>),
     /// The broker has a message.
     Delivered(Ticket),
-}
-
-/// Why a connection cannot go on.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Fault {
-    /// What the CONNACK said.
-    #[error("the broker refuses the connection: {}", .0.name())]
-    Refused(ReasonCode),
-    /// Bytes that are no packet, or a larger one than is taken.
-    #[error("the broker sent what cannot be read: {0}")]
-    Malformed(#[from] DecodeError),
-    /// A packet that may not come.
-    #[error("the broker sent {found}, expected {expected}")]
-    Unexpected {
-        /// What came.
-        found: String,
-        /// What may come.
-        expected: &'static str,
-    },
-    /// No answer in time.
-    #[error("the broker does not answer {to}")]
-    Silent {
-        /// To what.
-        to: &'static str,
-    },
 }
 
 /// Where a connection is.
@@ -407,36 +384,6 @@ impl Session {
 
 fn delivered(ticket: Option<Ticket>) -> Option<Event> {
     ticket.map(Event::Delivered)
-}
-
-fn unexpected(found: &dyn std::fmt::Display, expected: &'static str) -> Fault {
-    Fault::Unexpected { found: found.to_string(), expected }
-}
-
-fn wrong_id(packet: PacketType, packet_id: NonZeroU16, expected: &'static str) -> Fault {
-    Fault::Unexpected { found: format!("{packet} {packet_id}"), expected }
-}
-
-/// A packet's name.
-fn name(packet: &Packet) -> String {
-    let packet_type = match packet {
-        Packet::Connect(_) => PacketType::Connect,
-        Packet::Connack(_) => PacketType::Connack,
-        Packet::Publish(_) => PacketType::Publish,
-        Packet::Puback(_) => PacketType::Puback,
-        Packet::Pubrec(_) => PacketType::Pubrec,
-        Packet::Pubrel(_) => PacketType::Pubrel,
-        Packet::Pubcomp(_) => PacketType::Pubcomp,
-        Packet::Subscribe(_) => PacketType::Subscribe,
-        Packet::Suback(_) => PacketType::Suback,
-        Packet::Unsubscribe(_) => PacketType::Unsubscribe,
-        Packet::Unsuback(_) => PacketType::Unsuback,
-        Packet::Pingreq => PacketType::Pingreq,
-        Packet::Pingresp => PacketType::Pingresp,
-        Packet::Disconnect(_) => PacketType::Disconnect,
-        Packet::Auth(_) => PacketType::Auth,
-    };
-    packet_type.to_string()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use midge_codec::{Ack, Packet, PacketId, PacketType, Publish, QoS, ReasonCode};
 
-use super::{Fault, wrong_id};
+use super::fault::{Fault, wrong_id};
 
 /// Names a message that waits for its acknowledgement; no other of the session has the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

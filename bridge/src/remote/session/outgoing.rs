@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use midge_codec::{Ack, Packet, PacketId, PacketType, Publish, QoS, ReasonCode};
 use midge_core::Ticket;
 
-use super::{Fault, wrong_id};
+use super::fault::{Fault, wrong_id};
 
 /// Messages in flight at most: what Mosquitto takes of a client before it wants to be waited for.
 pub(super) const WINDOW: usize = 20;
