@@ -3,7 +3,9 @@
 pub mod class;
 mod definition;
 mod definitions;
+mod distributed;
 mod engine;
+mod group;
 mod herder;
 pub mod plan;
 pub mod registry;
@@ -16,10 +18,12 @@ mod status;
 
 pub use definition::{Definition, Owner, Properties, TargetState};
 pub use definitions::Definitions;
+pub use distributed::Distributed;
 pub use engine::{
     ConfigKey, ConfigValue, ConnectorPlan, Engine, Failed, InvalidConfig, Offset, Offsets, Plugin,
     TaskHandle, TaskPlan, Validation,
 };
+pub use group::{Change, Group, Unit};
 pub use herder::{Description, Herder, HerderError};
 pub use resolved::Resolved;
 pub use rest::{

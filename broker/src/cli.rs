@@ -5,6 +5,7 @@
 
 mod certs;
 mod connect;
+mod connect_distributed;
 mod connect_standalone;
 mod connect_worker;
 mod dev;
@@ -40,6 +41,7 @@ Usage: midge [-c FILE] [--bridge FILE] [--connector FILE]... [-p PORT]... [-d] [
                   [--record VALUE [--key KEY] [--header NAME=VALUE]...] 'STATEMENT[; STATEMENT]...'
        midge connect COMMAND [-e URL] [NAME]    (midge connect --help lists the commands)
        midge connect-standalone [-daemon] WORKER.PROPERTIES [CONNECTOR.PROPERTIES]...
+       midge connect-distributed [-daemon] WORKER.PROPERTIES
 
   -c FILE            configuration: mosquitto.conf, or midge.toml when it ends with .toml
   --bridge FILE      midge.toml on top of it
@@ -84,6 +86,7 @@ pub fn main() -> ExitCode {
         Ok(Command::Kcql(options)) => report(kcql::run(&options)),
         Ok(Command::Connect(arguments)) => connect::run(arguments),
         Ok(Command::ConnectStandalone(arguments)) => connect_standalone::run(arguments),
+        Ok(Command::ConnectDistributed(arguments)) => connect_distributed::run(arguments),
         Ok(Command::Store(options)) => match store::run(&options) {
             Ok(status) => status,
             Err(error) => report(Err(error)),

@@ -3,6 +3,8 @@
 //! Invariant: no client is served before the connectors that are kept have been started, so nothing
 //! that is acknowledged after a restart has passed a source by.
 
+mod group;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -13,8 +15,8 @@ use midge_acl::{Access as Right, Acl, Who};
 use midge_bridge::Bridge;
 use midge_bridge::connect::plan::{Broker, MqttSinkWork, Plan, SourceWork, Work, Worker};
 use midge_bridge::connect::{
-    About, Access, Authenticate, Definitions, Herder, Resolved, RestSettings, Runner, Server,
-    TopicTracking,
+    About, Access, Authenticate, Definitions, Distributed, Herder, Resolved, RestSettings, Runner,
+    Server, TopicTracking,
 };
 use midge_config::{BindAddress, Config, ConnectorFile, MqttUser, RestAccess};
 use tracing::warn;
@@ -28,6 +30,8 @@ use crate::policy::Policy;
 pub(crate) struct Connect {
     server: Option<Server>,
     herder: Arc<Herder>,
+    /// The other workers, if there may be any.
+    distributed: Option<Distributed>,
 }
 
 /// Whether a configuration has a place for connectors by class.
@@ -37,9 +41,13 @@ pub(crate) fn is_wanted(config: &Config) -> bool {
     said || !config.connector_files.is_empty()
 }
 
-/// Where connectors made by REST are kept.
+/// Where connectors made by REST are kept: those of a group in a copy of their own.
 fn directory(config: &Config) -> Option<PathBuf> {
-    config.persistence.as_ref().map(|persistence| persistence.directory.join("connectors"))
+    let name = match &config.connect.group {
+        None => "connectors".to_owned(),
+        Some(group) => format!("connectors-of-{}", group.config.name),
+    };
+    config.persistence.as_ref().map(|persistence| persistence.directory.join(name))
 }
 
 /// The connectors that REST has made: in the data directory, or nowhere without persistence.
@@ -50,7 +58,7 @@ pub(crate) fn definitions(config: &Config) -> io::Result<Definitions> {
     if let Some(directory) = directory(config) {
         return Definitions::in_directory(directory);
     }
-    if config.connect.rest.is_some() {
+    if config.connect.rest.is_some() && config.connect.group.is_none() {
         warn!("persistence is off: connectors that are made by REST end with the process");
     }
     Ok(Definitions::in_memory())
@@ -196,7 +204,7 @@ impl Connect {
     /// When the system refuses a directory, a thread or the address.
     pub(crate) fn start(
         hub: &Arc<Hub>,
-        bridge: Arc<Bridge>,
+        bridge: &Arc<Bridge>,
         config: &Config,
         local_ports: Vec<u16>,
     ) -> io::Result<Connect> {
@@ -216,13 +224,14 @@ impl Connect {
     /// # Errors
     /// When the system refuses a thread or the address.
     pub(crate) fn start_with(
-        bridge: Arc<Bridge>,
+        bridge: &Arc<Bridge>,
         config: &Config,
         worker: Worker,
         authenticate: Authenticate,
         definitions: Definitions,
     ) -> io::Result<Connect> {
-        let runner = Runner::new(bridge, worker, authenticate);
+        let worker = Worker { session: group::session(config), ..worker };
+        let runner = Arc::new(Runner::new(Arc::clone(bridge), worker, authenticate));
         let rest = config.connect.rest.as_ref();
         let worker_id = rest.map_or_else(|| "midge".to_owned(), |rest| rest.address.to_string());
         let of_files: BTreeMap<_, _> = config
@@ -230,7 +239,18 @@ impl Connect {
             .iter()
             .map(|file| (file.name.clone(), file.properties.clone()))
             .collect();
-        let herder = Herder::start(Arc::new(runner), definitions, worker_id, of_files)?;
+        let (herder, distributed) = match &config.connect.group {
+            None => (Herder::start(runner, definitions, worker_id, of_files)?, None),
+            Some(group) => {
+                let worker_id = group::worker_id(config, group);
+                let distributed = Distributed::new(group.clone(), worker_id.clone());
+                let group = distributed.group();
+                let herder =
+                    Herder::start_in_group(runner, definitions, group, worker_id, of_files)?;
+                group::join(&distributed, bridge, &herder)?;
+                (herder, Some(distributed))
+            }
+        };
         while !herder.is_idle() {
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -254,7 +274,7 @@ impl Connect {
             })
         });
         let server = server.transpose()?;
-        Ok(Connect { server, herder })
+        Ok(Connect { server, herder, distributed })
     }
 
     /// Ends the REST interface: nobody changes connectors any more.
@@ -265,6 +285,9 @@ impl Connect {
     /// Ends the connectors. Their tasks have ended with the bridge, all at once.
     pub(crate) fn end(self) {
         self.herder.shutdown();
+        if let Some(distributed) = self.distributed {
+            distributed.leave();
+        }
     }
 }
 

@@ -110,8 +110,7 @@ fn run(
     let bridge = Arc::new(bridge);
     let worker = worker(config);
     let authenticate = Arc::new(|user: &MqttUser| refuse(user).map_err(str::to_owned));
-    let connect =
-        Connect::start_with(Arc::clone(&bridge), config, worker, authenticate, definitions)?;
+    let connect = Connect::start_with(&bridge, config, worker, authenticate, definitions)?;
     Ok((bridge, connect))
 }
 

@@ -268,6 +268,8 @@ pub(crate) struct ConnectDraft {
     pub(crate) rest_user: Option<String>,
     pub(crate) rest_password: Option<Secret>,
     pub(crate) worker_properties: Option<PathBuf>,
+    /// The process is a worker that has to be one of a group.
+    pub(crate) distributed: bool,
     /// What that file says to connectors.
     pub(crate) properties: BTreeMap<String, String>,
     pub(crate) topic_tracking: TopicTracking,

@@ -34,11 +34,12 @@ pub use properties::{Malformed, Property, parse as parse_properties};
 pub use providers::{Hidden, Providers, Replaced};
 pub use reference::markdown;
 pub use resolved::{
-    Ack, Authentication, BindAddress, CertificateUsername, ClientProperties, Config, Connect,
-    ConnectRest, Connector, ConnectorFile, ConnectorKind, Durability, Kafka, Limits, Listener, Log,
-    LogDestination, LogFormat, LogTimestamp, LogTypes, MAX_WORKERS, MqttUser, Oauth, OffsetReset,
-    OwnListener, Persistence, QueueFull, RestAccess, SinkConnector, SocketDomain, SourceConnector,
-    Spool, SpoolFull, Tls, TlsVersion, Tombstones, TopicTracking,
+    Ack, Advertised, Authentication, BindAddress, CertificateUsername, ClientProperties, Config,
+    Connect, ConnectRest, Connector, ConnectorFile, ConnectorKind, Durability, Kafka, Limits,
+    Listener, Log, LogDestination, LogFormat, LogTimestamp, LogTypes, MAX_WORKERS, MqttUser, Oauth,
+    OffsetReset, OwnListener, Persistence, QueueFull, RestAccess, SinkConnector, SocketDomain,
+    SourceConnector, Spool, SpoolFull, StorageTopic, Tls, TlsVersion, Tombstones, TopicTracking,
+    WorkerGroup,
 };
 pub use secret::Secret;
 pub use settings::parse_interval;

@@ -4,6 +4,7 @@
 
 mod bridge;
 mod connect;
+pub(crate) mod group;
 mod listener;
 mod own_listener;
 mod persistence;

@@ -4,6 +4,7 @@
 
 mod connect;
 mod connector;
+mod group;
 mod kafka;
 mod limits;
 mod listener;
@@ -18,6 +19,7 @@ pub use connector::{
     Ack, Connector, ConnectorKind, MqttUser, OffsetReset, SinkConnector, SourceConnector, Spool,
     SpoolFull, Tombstones,
 };
+pub use group::{Advertised, StorageTopic, WorkerGroup};
 pub use kafka::{ClientProperties, Kafka, Oauth};
 pub use limits::{Limits, QueueFull};
 pub use listener::{

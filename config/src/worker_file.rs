@@ -17,6 +17,7 @@ use crate::draft::Draft;
 use crate::error::Origin;
 use crate::properties::{self, Property};
 use crate::providers::Providers;
+use crate::resolve::group;
 use crate::settings::quoted;
 
 /// What connectors take as their defaults.
@@ -46,6 +47,7 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
         draft.error(&origin(line.line), "", line.message);
     }
     let providers = providers(draft, &found, &origin);
+    draft.said.insert(group::said(""), Origin::File(file.to_owned()));
     let mut idle = Vec::new();
     let mut rest = Rest::default();
     let replaced: Vec<Property> =
@@ -59,6 +61,10 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
             "rest.port" => rest.port = Some(property),
             "topic.tracking.enable" | "topic.tracking.allow.reset" => {
                 tracking(draft, property, &origin);
+            }
+            _ if group::is_of_group(key) => {
+                draft.connect.properties.insert(key.to_owned(), value.to_owned());
+                draft.said.insert(group::said(key), origin(property.line));
             }
             _ if protects(key) => {
                 let message = "is not taken from a worker's file: set it in [kafka] instead";

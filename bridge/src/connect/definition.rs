@@ -39,4 +39,8 @@ pub struct Definition {
     pub target: TargetState,
     /// Whose it is.
     pub owner: Owner,
+    /// In a group of workers: whether each of them runs it for its own broker, and none of them runs
+    /// it for another one's. So said by the worker that made the connector, so that all agree; where
+    /// nobody has said it, each worker judges by itself.
+    pub everywhere: Option<bool>,
 }

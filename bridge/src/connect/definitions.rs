@@ -1,4 +1,5 @@
-//! The connectors that REST has made, a file each in the data directory.
+//! The connectors that REST has made, a file each in the data directory; of a worker that is one of a
+//! group, a copy of what the group wants.
 //!
 //! Invariant: a file has a definition as a whole, the old one or the new one, whenever the power
 //! fails: a new one is written beside it, synced, and renamed over it.
@@ -33,6 +34,8 @@ struct Kept {
     name: String,
     config: Properties,
     target_state: TargetState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    everywhere: Option<bool>,
 }
 
 impl Definitions {
@@ -71,9 +74,9 @@ impl Definitions {
                 _ => continue,
             }
             match read(&path) {
-                Ok(Kept { name, config, target_state }) => {
-                    let definition =
-                        Definition { config, target: target_state, owner: Owner::Rest };
+                Ok(Kept { name, config, target_state, everywhere }) => {
+                    let (target, owner) = (target_state, Owner::Rest);
+                    let definition = Definition { config, target, owner, everywhere };
                     found.insert(name, definition);
                 }
                 Err(error) => {
@@ -94,6 +97,7 @@ impl Definitions {
             name: name.to_owned(),
             config: definition.config.clone(),
             target_state: definition.target,
+            everywhere: definition.everywhere,
         };
         let text = serde_json::to_vec_pretty(&kept)?;
         let path = directory.join(file_name(name));
@@ -156,7 +160,8 @@ mod tests {
 
     fn definition(topic: &str) -> Definition {
         let config = BTreeMap::from([("topics".to_owned(), topic.to_owned())]);
-        Definition { config, target: TargetState::Paused, owner: Owner::Rest }
+        let (target, owner) = (TargetState::Paused, Owner::Rest);
+        Definition { config, target, owner, everywhere: Some(true) }
     }
 
     #[test]

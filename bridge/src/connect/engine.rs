@@ -26,6 +26,8 @@ pub struct ConnectorPlan {
 pub struct TaskPlan {
     /// Its properties, as they are shown.
     pub config: Properties,
+    /// Whether it takes what this broker's own clients publish, which no other worker can do.
+    pub of_this_broker: bool,
 }
 
 /// What is wrong with the properties of a connector.

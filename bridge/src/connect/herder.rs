@@ -4,8 +4,13 @@
 //! what runs, and starts, pauses and ends tasks until both agree. So a change never waits for a
 //! connector to start or to end, and the last one counts.
 //!
+//! A worker that is one of a group ([`sharing`]) writes what is wanted where all of them read it, and
+//! runs the tasks that are its own.
+//!
 //! Invariant: a task runs at most once: what runs of a connector is ended before anything is started
 //! of a later definition or under the same name.
+
+mod sharing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,7 +21,10 @@ use tracing::{error, info, warn};
 use super::definition::{Definition, Owner, Properties, TargetState};
 use super::definitions::Definitions;
 use super::engine::{Engine, Failed, InvalidConfig, Offsets, TaskHandle, TaskPlan};
+use super::group::{Change, Group};
 use super::status::{Condition, ConnectorCondition, RunState};
+
+use sharing::Place;
 
 /// The connectors of a worker.
 pub struct Herder {
@@ -26,7 +34,10 @@ pub struct Herder {
 
 struct Shared {
     engine: Arc<dyn Engine>,
+    /// In a group: a copy, for the time before Kafka has told what the group wants.
     definitions: Definitions,
+    /// The other workers, if there may be any.
+    group: Option<Arc<dyn Group>>,
     worker_id: String,
     herd: Mutex<Herd>,
     changed: Condvar,
@@ -40,6 +51,10 @@ struct Herd {
     /// One of them is being compared.
     busy: bool,
     ending: bool,
+    /// Tasks that run because they are this worker's in the group.
+    shared: BTreeMap<(String, usize), u64>,
+    /// Of them, those that take nothing any more and have to end.
+    fenced: BTreeSet<(String, usize)>,
 }
 
 /// What is wanted of a connector, and how it is.
@@ -108,6 +123,12 @@ pub enum HerderError {
     /// The definition cannot be kept.
     #[error("the definition of connector {0} cannot be kept: {1}")]
     NotKept(String, std::io::Error),
+    /// The other workers of the group cannot be told, or were perhaps not told.
+    #[error("connector {0}: the group of workers cannot be told: {1}")]
+    NotTold(String, String),
+    /// What the group wants is not known yet.
+    #[error("the worker is starting: {0}")]
+    Starting(String),
 }
 
 impl Herder {
@@ -121,10 +142,24 @@ impl Herder {
         worker_id: String,
         of_files: BTreeMap<String, Properties>,
     ) -> std::io::Result<Arc<Herder>> {
+        Herder::begin(engine, definitions, None, worker_id, of_files)
+    }
+
+    fn begin(
+        engine: Arc<dyn Engine>,
+        definitions: Definitions,
+        group: Option<Arc<dyn Group>>,
+        worker_id: String,
+        of_files: BTreeMap<String, Properties>,
+    ) -> std::io::Result<Arc<Herder>> {
         let mut all = definitions.load()?;
         for (name, config) in of_files {
-            let mut definition =
-                Definition { config, target: TargetState::Running, owner: Owner::File };
+            let mut definition = Definition {
+                config,
+                target: TargetState::Running,
+                owner: Owner::File,
+                everywhere: None,
+            };
             if let Some(kept) = all.get(&name) {
                 warn!(
                     connector = name,
@@ -137,6 +172,7 @@ impl Herder {
         let shared = Arc::new(Shared {
             engine,
             definitions,
+            group,
             worker_id,
             herd: Mutex::default(),
             changed: Condvar::new(),
@@ -196,14 +232,15 @@ impl Herder {
     /// When there is none of this name.
     pub fn condition(&self, name: &str) -> Result<ConnectorCondition, HerderError> {
         let herd = self.shared.lock();
-        let mut shown = herd.find(name)?.shown(name);
+        let wanted = herd.find(name)?;
+        let (mut shown, of_file) = (wanted.shown(name), wanted.is_of_file());
         drop(herd);
         let tasks = shown.tasks.iter_mut().enumerate();
         for (number, task) in tasks.filter(|(_, task)| task.state == RunState::Running) {
             // Connect has no word for what rights itself: it says why, and runs.
             task.trace = self.shared.engine.trouble(name, number);
         }
-        Ok(shown)
+        Ok(if of_file { shown } else { self.shared.as_told(shown) })
     }
 
     /// The properties of a connector's tasks.
@@ -221,7 +258,11 @@ impl Herder {
     /// When there is none of this name.
     pub fn topics(&self, name: &str) -> Result<BTreeSet<String>, HerderError> {
         self.shared.lock().find(name)?;
-        Ok(self.shared.engine.topics(name))
+        let mut topics = self.shared.engine.topics(name);
+        if let Some(group) = &self.shared.group {
+            topics.extend(group.topics(name));
+        }
+        Ok(topics)
     }
 
     /// Forgets them.
@@ -231,6 +272,9 @@ impl Herder {
     pub fn reset_topics(&self, name: &str) -> Result<(), HerderError> {
         self.shared.lock().find(name)?;
         self.shared.engine.forget_topics(name);
+        if let Some(group) = &self.shared.group {
+            group.forget_topics(name);
+        }
         Ok(())
     }
 
@@ -250,7 +294,7 @@ impl Herder {
     pub fn alter_offsets(&self, name: &str, offsets: &Offsets) -> Result<(), HerderError> {
         let herd = self.shared.lock();
         let wanted = herd.find(name)?;
-        if wanted.target() != TargetState::Stopped || wanted.condition.state != RunState::Stopped {
+        if wanted.target() != TargetState::Stopped || !self.shared.has_stopped(name, wanted) {
             return Err(HerderError::NotStopped(name.to_owned()));
         }
         let config = wanted.definition.config.clone();
@@ -274,11 +318,11 @@ impl Herder {
         config: Properties,
         target: TargetState,
     ) -> Result<Description, HerderError> {
-        let mut herd = self.shared.lock();
+        let herd = self.shared.lock();
         if herd.wanted.contains_key(name) {
             return Err(HerderError::Exists(name.to_owned()));
         }
-        self.put_in(&mut herd, name, config, target)
+        self.put_in(herd, name, config, target)
     }
 
     /// Gives a connector other properties, or makes it; whether it is new.
@@ -286,10 +330,10 @@ impl Herder {
     /// # Errors
     /// As [`Herder::create`], and when it is a file's.
     pub fn put(&self, name: &str, config: Properties) -> Result<(bool, Description), HerderError> {
-        let mut herd = self.shared.lock();
+        let herd = self.shared.lock();
         let known = herd.wanted.get(name);
         let (new, target) = (known.is_none(), known.map_or(TargetState::Running, Wanted::target));
-        self.put_in(&mut herd, name, config, target).map(|description| (new, description))
+        self.put_in(herd, name, config, target).map(|description| (new, description))
     }
 
     /// Changes some properties of a connector; those without a value go.
@@ -301,7 +345,7 @@ impl Herder {
         name: &str,
         changes: BTreeMap<String, Option<String>>,
     ) -> Result<Description, HerderError> {
-        let mut herd = self.shared.lock();
+        let herd = self.shared.lock();
         let wanted = herd.find(name)?;
         let (mut config, target) = (wanted.definition.config.clone(), wanted.target());
         for (key, value) in changes {
@@ -310,12 +354,12 @@ impl Herder {
                 None => drop(config.remove(&key)),
             }
         }
-        self.put_in(&mut herd, name, config, target)
+        self.put_in(herd, name, config, target)
     }
 
     fn put_in(
         &self,
-        herd: &mut Herd,
+        mut herd: MutexGuard<'_, Herd>,
         name: &str,
         config: Properties,
         target: TargetState,
@@ -324,10 +368,18 @@ impl Herder {
         if herd.wanted.get(name).is_some_and(Wanted::is_of_file) {
             return Err(HerderError::OfFile(name.to_owned()));
         }
-        shared.engine.plan(name, &config).map_err(HerderError::Invalid)?;
-        let definition = Definition { config, target, owner: Owner::Rest };
+        let plan = shared.engine.plan(name, &config).map_err(HerderError::Invalid)?;
+        if let Some(group) = &shared.group {
+            let known = herd.wanted.get(name).map(Wanted::target);
+            let target = (known != Some(target)).then_some(target);
+            drop(herd);
+            let everywhere = plan.tasks.iter().any(|task| task.of_this_broker);
+            shared.write(group, name, &Change::Config { config, everywhere, target })?;
+            return self.describe(name);
+        }
+        let definition = Definition { config, target, owner: Owner::Rest, everywhere: None };
         shared.keep(name, &definition)?;
-        shared.want(herd, name, definition);
+        shared.want(&mut herd, name, definition);
         let wanted = &herd.wanted[name];
         Ok(Description { tasks: wanted.tasks.len(), ..wanted.describe(name) })
     }
@@ -340,6 +392,10 @@ impl Herder {
         let mut herd = self.shared.lock();
         if herd.find(name)?.is_of_file() {
             return Err(HerderError::OfFile(name.to_owned()));
+        }
+        if let Some(group) = &self.shared.group {
+            drop(herd);
+            return self.shared.write(group, name, &Change::Gone);
         }
         self.shared
             .definitions
@@ -361,6 +417,10 @@ impl Herder {
             return Ok(());
         }
         let definition = Definition { target, ..wanted.definition.clone() };
+        if let (Some(group), Owner::Rest) = (&self.shared.group, definition.owner) {
+            drop(herd);
+            return self.shared.write(group, name, &Change::Target(target));
+        }
         if definition.owner == Owner::Rest {
             self.shared.keep(name, &definition)?;
         }
@@ -380,21 +440,13 @@ impl Herder {
         include_tasks: bool,
         only_failed: bool,
     ) -> Result<ConnectorCondition, HerderError> {
-        let mut herd = self.shared.lock();
-        let wanted = herd.find_mut(name)?;
-        let counts = |condition: &Condition| !only_failed || condition.state == RunState::Failed;
-        if counts(&wanted.condition) {
-            wanted.condition.state = RunState::Restarting;
-            wanted.condition.trace = None;
+        if let Some(group) = self.shared.group_of(name)? {
+            let change = Change::Restart { include_tasks, only_failed };
+            let before = self.condition(name)?;
+            self.shared.write(group, name, &change)?;
+            return Ok(sharing::restarting(before, include_tasks, only_failed));
         }
-        if include_tasks {
-            for task in wanted.tasks.iter_mut().filter(|task| counts(&task.condition)) {
-                task.restart();
-            }
-        }
-        let condition = wanted.shown(name);
-        self.shared.dirty(&mut herd, name);
-        Ok(condition)
+        self.shared.restart(name, include_tasks, only_failed)
     }
 
     /// Starts one task anew.
@@ -402,12 +454,13 @@ impl Herder {
     /// # Errors
     /// When there is no such connector or task.
     pub fn restart_task(&self, name: &str, task: usize) -> Result<(), HerderError> {
-        let mut herd = self.shared.lock();
-        let wanted = herd.find_mut(name)?;
-        let found = wanted.tasks.get_mut(task);
-        found.ok_or_else(|| HerderError::NoTask(name.to_owned(), task))?.restart();
-        self.shared.dirty(&mut herd, name);
-        Ok(())
+        if let Some(group) = self.shared.group_of(name)? {
+            if self.shared.lock().find(name)?.tasks.len() <= task {
+                return Err(HerderError::NoTask(name.to_owned(), task));
+            }
+            return self.shared.write(group, name, &Change::RestartTask(task));
+        }
+        self.shared.restart_task(name, task)
     }
 }
 
@@ -473,6 +526,38 @@ impl Shared {
         self.changed.notify_all();
     }
 
+    fn restart(
+        &self,
+        name: &str,
+        include_tasks: bool,
+        only_failed: bool,
+    ) -> Result<ConnectorCondition, HerderError> {
+        let mut herd = self.lock();
+        let wanted = herd.find_mut(name)?;
+        let counts = |condition: &Condition| !only_failed || condition.state == RunState::Failed;
+        if counts(&wanted.condition) {
+            wanted.condition.state = RunState::Restarting;
+            wanted.condition.trace = None;
+        }
+        if include_tasks {
+            for task in wanted.tasks.iter_mut().filter(|task| counts(&task.condition)) {
+                task.restart();
+            }
+        }
+        let condition = wanted.shown(name);
+        self.dirty(&mut herd, name);
+        Ok(condition)
+    }
+
+    fn restart_task(&self, name: &str, task: usize) -> Result<(), HerderError> {
+        let mut herd = self.lock();
+        let wanted = herd.find_mut(name)?;
+        let found = wanted.tasks.get_mut(task);
+        found.ok_or_else(|| HerderError::NoTask(name.to_owned(), task))?.restart();
+        self.dirty(&mut herd, name);
+        Ok(())
+    }
+
     fn keep(&self, name: &str, definition: &Definition) -> Result<(), HerderError> {
         let kept = self.definitions.keep(name, definition);
         kept.map_err(|error| HerderError::NotKept(name.to_owned(), error))
@@ -516,25 +601,33 @@ impl Shared {
             let Some(name) = name else { break };
             let mut runs = running.remove(&name).unwrap_or_default();
             self.bring_about(&name, &mut runs);
+            self.say(&name);
             if !runs.tasks.is_empty() {
                 running.insert(name, runs);
             }
         }
         for (name, mut runs) in running {
             self.end_all(&name, &mut runs);
+            self.unassign(&name);
+            self.say(&name);
+        }
+        if let Some(group) = &self.group {
+            group.flush();
         }
     }
 
     /// Has run what is wanted of one connector.
     fn bring_about(self: &Arc<Shared>, name: &str, runs: &mut Running) {
-        let (epoch, definition, tasks) = match self.lock().wanted.get(name) {
-            None => {
-                self.end_all(name, runs);
-                self.engine.forget(name);
-                info!(connector = name, "connector ended");
-                return;
-            }
-            Some(wanted) => (wanted.epoch, wanted.definition.clone(), wanted.tasks.clone()),
+        let found = self
+            .lock()
+            .wanted
+            .get(name)
+            .map(|wanted| (wanted.epoch, wanted.definition.clone(), wanted.tasks.clone()));
+        let Some((epoch, definition, tasks)) = found else {
+            self.end_all(name, runs);
+            self.engine.forget(name);
+            info!(connector = name, "connector ended");
+            return;
         };
         if runs.epoch != epoch || definition.target == TargetState::Stopped {
             self.end_all(name, runs);
@@ -565,9 +658,18 @@ impl Shared {
         }
         for (number, task) in plan.tasks.iter().enumerate() {
             let wanted = tasks.get(number).cloned().unwrap_or_default();
+            let place = self.place(name, number, &definition, task);
+            if place == Place::Elsewhere {
+                self.end_one(name, runs, number);
+                self.tell_task(name, epoch, number, task, RunState::Unassigned, None);
+                continue;
+            }
+            let fenced = self.lock().fenced.remove(&(name.to_owned(), number));
             let failed = wanted.condition.state == RunState::Failed;
             match runs.tasks.remove(&number) {
-                Some((attempt, handle, rests)) if attempt == wanted.attempt && !failed => {
+                Some((attempt, handle, rests))
+                    if attempt == wanted.attempt && !failed && !fenced =>
+                {
                     if rests != paused {
                         self.engine.pause(&handle, paused);
                     }
@@ -575,7 +677,10 @@ impl Shared {
                     self.tell_task(name, epoch, number, task, state, None);
                     continue;
                 }
-                Some((_, handle, _)) => self.engine.end(handle),
+                Some(old) => {
+                    runs.tasks.insert(number, old);
+                    self.end_one(name, runs, number);
+                }
                 None => {}
             }
             if failed {
@@ -585,6 +690,9 @@ impl Shared {
             let on_failure = self.on_failure(name, epoch, number, wanted.attempt);
             match self.engine.start(name, &definition.config, number, paused, on_failure) {
                 Ok(handle) => {
+                    if place == Place::Shared {
+                        self.lock().shared.insert((name.to_owned(), number), handle.0);
+                    }
                     runs.tasks.insert(number, (wanted.attempt, handle, paused));
                     self.tell_task(name, epoch, number, task, state, None);
                 }
@@ -601,10 +709,19 @@ impl Shared {
     }
 
     fn end_all(&self, name: &str, runs: &mut Running) {
-        for (number, (_, handle, _)) in std::mem::take(&mut runs.tasks) {
-            self.engine.end(handle);
-            info!(connector = name, task = number, "task ended");
+        while let Some(number) = runs.tasks.keys().next().copied() {
+            self.end_one(name, runs, number);
         }
+    }
+
+    fn end_one(&self, name: &str, runs: &mut Running, number: usize) {
+        let Some((_, handle, _)) = runs.tasks.remove(&number) else { return };
+        self.engine.end(handle);
+        let mut herd = self.lock();
+        herd.shared.remove(&(name.to_owned(), number));
+        herd.fenced.remove(&(name.to_owned(), number));
+        drop(herd);
+        info!(connector = name, task = number, "task ended");
     }
 
     /// Says how a connector is, if its definition is still the one that counts.
@@ -655,7 +772,7 @@ impl Shared {
                     task.condition = condition;
                 }
             });
-            // What is left of it has to end.
+            // What is left of it has to end, and others may have to hear of it.
             shared.dirty(&mut shared.lock(), &name);
         })
     }

@@ -284,6 +284,8 @@ pub struct Worker {
     pub local_addresses: Vec<(String, u16)>,
     /// Whether there is a disk to spool to.
     pub persistent: bool,
+    /// Of a worker that is one of a group: how long it may be silent, and how often it is not.
+    pub session: Option<(Duration, Duration)>,
     /// Milliseconds since the epoch, for dates with two digits of a year.
     pub now_unix_millis: i64,
     /// Texts of Avro schema files by their paths, as `connect.converter.avro.schemas` names them.

@@ -141,11 +141,12 @@ impl Runner {
         errors: impl Fn(Option<Stage>) -> ErrorHandling,
     ) -> Result<Vec<Rule>, String> {
         let client = self.client(plan, &work.broker)?;
+        let ack = self.ack(work);
         let limits = Limits {
             messages: work.buffer.1.max(1),
             bytes: work.buffer.0.max(1),
-            after: (work.ack == Ack::Spool).then_some(work.spool.after),
-            durable_is_enough: work.ack == Ack::Spool,
+            after: (ack == Ack::Spool).then_some(work.spool.after),
+            durable_is_enough: ack == Ack::Spool,
             max_bytes: work.spool.max_bytes,
             max_age: work.spool.max_age,
             full: work.spool.full,
@@ -176,7 +177,7 @@ impl Runner {
                     mapping,
                     filters: rule.filters.clone(),
                     limits: limits.clone(),
-                    waits: work.ack != Ack::None,
+                    waits: ack != Ack::None,
                     generation: generation.clone(),
                 },
             });
@@ -197,7 +198,7 @@ impl Runner {
         Ok(Rule {
             name: rule_name(plan, number, 0, 1),
             origin: Origin::Whole,
-            overrides: plan.overrides.clone(),
+            overrides: self.of_consumer(plan),
             client,
             host: None,
             usage: Some(self.usage(plan)),
@@ -225,7 +226,7 @@ impl Runner {
         Ok(Rule {
             name: rule_name(plan, number, 0, 1),
             origin: Origin::Whole,
-            overrides: plan.overrides.clone(),
+            overrides: self.of_consumer(plan),
             client: None,
             host: None,
             usage: Some(self.usage(plan)),
@@ -235,6 +236,30 @@ impl Runner {
                 database: Some(database),
             },
         })
+    }
+
+    /// What a sink's consumer has of its own: of a worker that is one of a group, its partitions come
+    /// free as soon as the task that had them is started elsewhere.
+    fn of_consumer(&self, plan: &Plan) -> ClientProperties {
+        let mut overrides = plan.overrides.clone();
+        let Some((session, heartbeat)) = self.worker.session else { return overrides };
+        let said = self.bridge.kafka(&overrides).0;
+        for (name, time) in [("session.timeout.ms", session), ("heartbeat.interval.ms", heartbeat)]
+        {
+            if !said.plain.contains_key(name) {
+                overrides.plain.insert(name.to_owned(), time.as_millis().to_string());
+            }
+        }
+        overrides
+    }
+
+    /// What a publisher's acknowledgement waits for. What another broker was told in exchange for a
+    /// place on this worker's disk would stay there when the task goes to another worker.
+    fn ack(&self, work: &SourceWork) -> Ack {
+        match (&work.broker, work.ack) {
+            (Broker::There(_), Ack::Spool) if self.worker.session.is_some() => Ack::Kafka,
+            (_, ack) => ack,
+        }
     }
 
     /// Whose rights count at this broker.
@@ -303,7 +328,13 @@ impl Engine for Runner {
 
     fn plan(&self, name: &str, config: &Properties) -> Result<ConnectorPlan, InvalidConfig> {
         let plan = Resolved::new(&self.worker, config).plan(name)?;
-        let tasks = plan.tasks.iter().map(|task| TaskPlan { config: task.config.clone() });
+        let tasks = plan.tasks.iter().map(|task| TaskPlan {
+            config: task.config.clone(),
+            of_this_broker: matches!(
+                &task.work,
+                Work::Source(SourceWork { broker: Broker::Here(_), .. })
+            ),
+        });
         Ok(ConnectorPlan { tasks: tasks.collect() })
     }
 

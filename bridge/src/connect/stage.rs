@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
+use super::Properties;
 use super::engine::{
     ConfigKey, ConfigValue, ConnectorPlan, Engine, Failed, InvalidConfig, Offset, Offsets, Plugin,
     TaskHandle, TaskPlan, Validation,
 };
-use super::{Properties, RunState};
 
 pub(crate) const SOURCE: &str = "org.apache.kafka.connect.file.FileStreamSourceConnector";
 pub(crate) const SINK: &str = "org.apache.kafka.connect.file.FileStreamSinkConnector";
@@ -93,7 +93,8 @@ impl Engine for Stage {
         let mut config = config.clone();
         let class = "org.apache.kafka.connect.file.FileStreamSourceTask".to_owned();
         config.insert("task.class".to_owned(), class);
-        Ok(ConnectorPlan { tasks: vec![TaskPlan { config }; tasks] })
+        let of_this_broker = config.contains_key("of_this_broker");
+        Ok(ConnectorPlan { tasks: vec![TaskPlan { config, of_this_broker }; tasks] })
     }
 
     fn start(
@@ -260,18 +261,4 @@ impl Engine for Stage {
 pub(crate) fn position(file: &str, position: i64) -> Offset {
     let map = |value: Value| value.as_object().cloned().unwrap_or_default();
     (map(json!({ "filename": file })), Some(map(json!({ "position": position }))))
-}
-
-/// The state that a name stands for.
-pub(crate) fn state(name: &str) -> Option<RunState> {
-    [
-        RunState::Unassigned,
-        RunState::Running,
-        RunState::Paused,
-        RunState::Failed,
-        RunState::Restarting,
-        RunState::Stopped,
-    ]
-    .into_iter()
-    .find(|state| state.name() == name)
 }

@@ -45,6 +45,21 @@ pub struct ConnectorCondition {
 }
 
 impl RunState {
+    /// The state of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<RunState> {
+        [
+            RunState::Unassigned,
+            RunState::Running,
+            RunState::Paused,
+            RunState::Failed,
+            RunState::Restarting,
+            RunState::Stopped,
+        ]
+        .into_iter()
+        .find(|state| state.name() == name)
+    }
+
     /// Its name in answers.
     #[must_use]
     pub const fn name(self) -> &'static str {

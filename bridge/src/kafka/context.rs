@@ -7,8 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use midge_config::Oauth;
-use rdkafka::client::OAuthToken;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tracing::{debug, warn};
 
@@ -113,6 +114,27 @@ impl Callbacks {
         Ok(token)
     }
 }
+
+/// The context of a client that is told nothing else.
+pub(super) struct ClientOnly(pub(super) Callbacks);
+
+impl ClientContext for ClientOnly {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.0.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.error(&error, reason);
+    }
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.0.token()
+    }
+}
+
+impl ConsumerContext for ClientOnly {}
 
 #[cfg(test)]
 mod tests {

@@ -139,7 +139,7 @@ fn start_connect(hub: &Arc<Hub>, config: &Config, listening: &[Listening]) -> io
     let Some(bridge) = hub.bridge() else { return Ok(()) };
     let addresses = listening.iter().filter_map(|listening| listening.socket.local_addr().ok());
     let ports = addresses.map(|address| address.port()).collect();
-    let connect = Connect::start(hub, bridge, config, ports)?;
+    let connect = Connect::start(hub, &bridge, config, ports)?;
     hub.replace_connect(Some(connect));
     Ok(())
 }

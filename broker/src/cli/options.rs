@@ -22,6 +22,8 @@ pub(super) enum Command {
     Connect(Vec<OsString>),
     /// `midge connect-standalone`, which reads the rest itself.
     ConnectStandalone(Vec<OsString>),
+    /// `midge connect-distributed`, the same.
+    ConnectDistributed(Vec<OsString>),
 }
 
 /// `midge`
@@ -169,6 +171,9 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<Command, String> {
     }
     if arguments.next_if("connect-standalone") {
         return Ok(Command::ConnectStandalone(arguments.0.collect()));
+    }
+    if arguments.next_if("connect-distributed") {
+        return Ok(Command::ConnectDistributed(arguments.0.collect()));
     }
     run(arguments)
 }

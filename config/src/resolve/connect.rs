@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use super::group;
 use crate::draft::Draft;
 use crate::error::Origin;
 use crate::resolved::{Connect, ConnectRest, Connector, ConnectorFile, RestAccess};
@@ -60,8 +61,10 @@ pub(super) fn resolve(draft: &mut Draft) -> Connect {
             }
         }
     }
-    let worker_properties = said.worker_properties.map(|_| said.properties);
-    Connect { rest, worker_properties, topic_tracking: said.topic_tracking }
+    let mut properties = said.properties;
+    let group = group::resolve(draft, &mut properties, said.distributed);
+    let worker_properties = said.worker_properties.map(|_| properties);
+    Connect { rest, worker_properties, group, topic_tracking: said.topic_tracking }
 }
 
 /// Connectors by class, whose names nobody else has.

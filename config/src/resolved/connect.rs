@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::group::WorkerGroup;
 use crate::error::Origin;
 use crate::secret::Secret;
 
@@ -16,6 +17,8 @@ pub struct Connect {
     pub worker_properties: Option<BTreeMap<String, String>>,
     /// What is done with the Kafka topics that connectors use.
     pub topic_tracking: TopicTracking,
+    /// The group that the worker is one of, if it is.
+    pub group: Option<WorkerGroup>,
 }
 
 /// `topic.tracking.*` of a worker's file.

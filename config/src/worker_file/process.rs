@@ -16,6 +16,7 @@ use crate::kafka_properties;
 use crate::load::WorkerMode;
 use crate::nearest::did_you_mean;
 use crate::properties::{self, Property};
+use crate::resolve::group;
 use crate::secret::Secret;
 use crate::settings::quoted;
 
@@ -35,6 +36,8 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8], mode: WorkerMo
     let providers = providers(draft, &found, &origin);
     let counts: Vec<Property> =
         properties::last(&found).map(|said| replaced(draft, &providers, said, &origin)).collect();
+    draft.connect.distributed = mode == WorkerMode::Distributed;
+    draft.said.insert(group::said(""), Origin::File(file.to_owned()));
     let mut reader = Reader { draft, file, mode, said: "", idle: BTreeMap::new() };
     let mut rest = Rest::default();
     for (property, said) in counts.iter().zip(properties::last(&found)) {
@@ -104,7 +107,11 @@ impl Reader<'_> {
             Some(Meaning::Rest) => {}
             Some(Meaning::Client) => self.client(property),
             Some(Meaning::Passed) => self.pass(property),
-            Some(Meaning::OfGroup) if self.mode == WorkerMode::Distributed => self.pass(property),
+            Some(Meaning::OfGroup) if self.mode == WorkerMode::Distributed => {
+                let origin = self.origin(property);
+                self.draft.said.insert(group::said(key), origin);
+                self.pass(property);
+            }
             Some(Meaning::OfGroup) => self.idle(key, "this worker is alone"),
             Some(Meaning::OfOne) => {
                 self.idle(key, "sources of MQTT have no offsets, those of sinks are in Kafka");

@@ -5,8 +5,8 @@
 //! next one of its group until its session has timed out there.
 
 mod connect;
-mod connect_standalone;
 mod connect_errors;
+mod connect_standalone;
 mod connector_environment;
 mod dev;
 mod error_policy;
@@ -17,6 +17,7 @@ mod kafka_to_mqtt;
 mod loops;
 mod mqtt_to_kafka;
 mod remote;
+mod two_workers;
 
 use midge_tests::{Kafka, Setup};
 

@@ -297,6 +297,9 @@ pub(super) fn refused(error: &HerderError) -> Answer {
         HerderError::NotKept(..) | HerderError::Offsets(_) => {
             Answer::error(500, &error.to_string())
         }
+        HerderError::NotTold(..) | HerderError::Starting(_) => {
+            Answer::error(503, &error.to_string())
+        }
     }
 }
 

@@ -29,7 +29,16 @@ impl Rest {
         if !request.accepts_json() {
             return Answer::error(406, "HTTP 406 Not Acceptable").untyped();
         }
-        let mut answer = self.resource(method, &path, request).unwrap_or_else(|refusal| refusal);
+        // What a worker does not know yet it does not call absent.
+        let waits = match path[..] {
+            ["connectors", ..] => self.herder.ready().err(),
+            _ => None,
+        };
+        let answered = match waits {
+            None => self.resource(method, &path, request),
+            Some(error) => Err(connectors::refused(&error)),
+        };
+        let mut answer = answered.unwrap_or_else(|refusal| refusal);
         if request.method == "HEAD" {
             answer.body.clear();
         }
@@ -85,6 +94,10 @@ impl Rest {
     }
 
     fn health(&self) -> Answer {
+        if let Err(error) = self.herder.ready() {
+            let health = json!({ "status": "starting", "message": error.to_string() });
+            return Answer::json(503, &health);
+        }
         let message = "Worker has completed startup and is ready to handle requests.";
         Answer::json(200, &json!({ "status": "healthy", "message": message }))
     }

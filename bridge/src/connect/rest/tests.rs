@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::exchange::{Answer, Request};
 use super::*;
-use crate::connect::stage::{Stage, position, state};
+use crate::connect::stage::{Stage, position};
 use crate::connect::{Definitions, RunState};
 
 const TRACKED: TopicTracking = TopicTracking { enabled: true, allow_reset: true };
@@ -244,7 +244,7 @@ fn topics_are_told_and_forgotten_as_the_worker_allows() {
 #[test]
 fn every_state_has_a_name_of_its_own() {
     for name in ["UNASSIGNED", "RUNNING", "PAUSED", "FAILED", "RESTARTING", "STOPPED"] {
-        assert_eq!(state(name).map(RunState::name), Some(name));
+        assert_eq!(RunState::named(name).map(RunState::name), Some(name));
     }
 }
 

@@ -92,12 +92,20 @@ fn older_files_and_unknown_words_are_told() {
 }
 
 #[test]
-fn a_worker_of_a_group_keeps_what_is_about_the_group() {
+fn a_worker_of_a_group_is_told_what_the_file_says_about_it() {
     let text = "group.id=g\nconfig.storage.topic=c\noffset.storage.file.filename=/tmp/x\n\
+                status.storage.topic=s\noffset.storage.topic=o\n\
                 offset.storage.replication.factor=1\n";
     let config = read_as(text, WorkerMode::Distributed, "");
-    let expected = ["config.storage.topic", "group.id", "offset.storage.replication.factor"];
-    assert_eq!(passed(&config), expected);
+    let group = config.connect.group.as_ref().expect("a group");
+    assert_eq!((&*group.group_id, &*group.config.name), ("g", "c"));
+    assert_eq!((&*group.offsets.name, group.offsets.replication_factor), ("o", 1));
+    assert!(passed(&config).is_empty());
+    let errors = try_read("group.id=g\n", WorkerMode::Distributed, "").err().expect("no topics");
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(errors.len(), 3, "{errors:?}");
+    assert!(errors[0].starts_with("worker.properties: config.storage.topic: "), "{errors:?}");
+    assert!(read("group.id=g\n").connect.group.is_none(), "a worker that is alone has none");
 }
 
 #[test]
