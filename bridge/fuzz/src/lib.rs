@@ -13,7 +13,14 @@ mod connect {
     pub(crate) mod class;
     mod definition;
     mod definitions;
+    /// The topics of a group are Kafka's; what stands in their records is not.
+    mod distributed {
+        mod config_record;
+
+        pub(crate) use config_record::*;
+    }
     pub(crate) mod engine;
+    mod group;
     pub(crate) mod herder;
     pub(crate) mod plan;
     pub(crate) mod rest;
@@ -21,7 +28,9 @@ mod connect {
 
     pub(crate) use definition::*;
     pub(crate) use definitions::*;
+    pub(crate) use distributed::*;
     pub(crate) use engine::*;
+    pub(crate) use group::*;
     pub(crate) use herder::*;
     pub(crate) use rest::*;
     pub(crate) use status::*;

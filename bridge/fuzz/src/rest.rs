@@ -30,7 +30,10 @@ impl Engine for Idle {
 
     fn plan(&self, name: &str, config: &Properties) -> Result<ConnectorPlan, InvalidConfig> {
         let plan = class::plan(name, config, &crate::worker())?;
-        let tasks = plan.tasks.iter().map(|task| TaskPlan { config: task.config.clone() });
+        let tasks = plan
+            .tasks
+            .iter()
+            .map(|task| TaskPlan { config: task.config.clone(), of_this_broker: false });
         Ok(ConnectorPlan { tasks: tasks.collect() })
     }
 

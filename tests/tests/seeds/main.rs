@@ -11,6 +11,7 @@ mod avro_console_producer;
 mod connect_cli;
 mod connect_notes;
 mod connector_guide;
+mod distributed_guide;
 mod examples;
 mod influx_sink_guide;
 mod mosquitto_guide;
