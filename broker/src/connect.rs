@@ -184,13 +184,14 @@ fn configured(config: &Config) -> Worker {
 /// What classes have to know of this broker, which listens at these ports.
 fn worker(config: &Config, local_ports: Vec<u16>) -> Worker {
     let bound = config.listeners.iter().filter_map(|listener| match &listener.bind {
-        BindAddress::Host(host) => Some(host.clone()),
+        BindAddress::Host(host) => Some((host.clone(), listener.port)),
         _ => None,
     });
     Worker {
         properties: config.connect.worker_properties.clone().unwrap_or_default(),
-        local_hosts: config.local_hosts.iter().cloned().chain(bound).collect(),
+        local_hosts: config.local_hosts.clone(),
         local_ports,
+        local_addresses: bound.collect(),
         persistent: config.persistence.is_some(),
         ..Worker::default()
     }

@@ -184,7 +184,13 @@ impl Registry {
         for turn in 0..self.urls.len() {
             let index = (self.current + turn) % self.urls.len();
             let url = &self.urls[index];
-            match self.once(&format!("{url}{path}"), schema) {
+            let mut answer = self.once(&format!("{url}{path}"), schema);
+            if schema.is_some() && matches!(answer, Ok((409, _))) {
+                // Of two who bring the first version of a subject at once Apicurio tells one that it
+                // is there already; asked again it gives the id. A schema that does not fit stays so.
+                answer = self.once(&format!("{url}{path}"), schema);
+            }
+            match answer {
                 Ok((200..300, Some(answer))) => {
                     self.current = index;
                     return Ok(answer);

@@ -135,7 +135,7 @@ pub(crate) static BRIDGE: &[Setting<BridgeDraft>] = &[Setting {
     directive: None,
     default: "[]",
     meaning: "Host names in connector files that mean this broker, beside loopback addresses and \
-              the hosts of its listeners.",
+              the hosts of its listeners, each with its port.",
     take: Take::List(|bridge, hosts| bridge.local_hosts = hosts),
 }];
 

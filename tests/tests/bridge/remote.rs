@@ -24,7 +24,7 @@ const KEPT: &str = "persistence true\npersistence_location @DIR@/\nmax_queued_me
 fn source(broker: u16, name: &str, kafka_topic: &str, more: &Value) -> Value {
     let mut config = json!({
         "connector.class": SOURCE,
-        "connect.mqtt.hosts": format!("tcp://localhost:{broker}"),
+        "connect.mqtt.hosts": format!("tcp://127.0.0.1:{broker}"),
         "connect.mqtt.client.id": name,
         "connect.mqtt.kcql": format!("INSERT INTO {kafka_topic} SELECT * FROM `{name}/#`"),
         "key.converter": STRING,
@@ -162,7 +162,7 @@ fn a_source_connects_and_subscribes_again_to_a_broker_that_has_forgotten_it() {
     numbers(kafka, "remote-forgotten", 0..10);
     mosquitto.stop();
     let why = eventually("the status says why", || trace(&midge, "forgotten"));
-    assert!(why.starts_with(&format!("localhost:{}: ", mosquitto.port())), "{why}");
+    assert!(why.starts_with(&format!("127.0.0.1:{}: ", mosquitto.port())), "{why}");
     mosquitto.start_again();
     mosquitto.says("Sending SUBACK to forgotten", 2);
     publish(mosquitto.port(), "forgotten/a", "1", 10..20);

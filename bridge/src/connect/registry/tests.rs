@@ -98,6 +98,21 @@ fn a_schema_is_registered_or_looked_up_by_its_text() {
 }
 
 #[test]
+fn a_schema_that_somebody_else_registers_at_the_same_time_is_asked_for_again() {
+    let conflict = ("409 Conflict", r#"{"error_code":409,"message":"already exists"}"#);
+    let register = || {
+        let (subject, schema) = ("t-value".into(), "\"int\"".into());
+        Question::Register { subject, schema, normalize: false }
+    };
+    let (url, server) = serve(&[conflict, ("200 OK", r#"{"id":5}"#)]);
+    assert_eq!(registry(&url).ask(&register()), Ok(Answer::Id(5)));
+    server.join().unwrap();
+    let (url, server) = serve(&[conflict, conflict]);
+    assert!(!registry(&url).ask(&register()).unwrap_err().is_away());
+    server.join().unwrap();
+}
+
+#[test]
 fn a_word_about_the_schema_is_a_refusal_and_all_else_is_away() {
     for (status, body, refused) in [
         ("404 Not Found", r#"{"error_code":40403,"message":"Schema not found"}"#, true),
