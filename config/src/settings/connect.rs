@@ -42,7 +42,7 @@ pub(crate) static CONNECT: &[Setting<ConnectDraft>] = &[
                   `connect-distributed.properties`): its converters are defaults of all \
                   connectors by class. Its `listeners`, or `rest.host.name` and `rest.port`, are \
                   `rest_listen`, and its `bootstrap.servers` is that of `[kafka]`, where these say \
-                  nothing.",
+                  nothing. With `group.id` the process shares connectors with others.",
         take: Take::Text(|connect, path| connect.worker_properties = Some(path.into())),
     },
 ];

@@ -17,8 +17,7 @@ const BYTES: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
 const MOVED: Duration = Duration::from_secs(90);
 
 /// Kafka's own connect-distributed.properties with names of its own, and shorter times.
-fn properties(group: &str) -> String {
-    let kafka = Kafka::shared().bootstrap();
+fn properties(kafka: &str, group: &str) -> String {
     format!(
         "bootstrap.servers={kafka}\n\
          group.id={group}\n\
@@ -32,7 +31,11 @@ fn properties(group: &str) -> String {
 
 /// A worker of a group that is a process of its own, without a broker; REST at its second port.
 fn process(group: &str) -> Setup {
-    let properties = format!("{}rest.port=@PORT2@\n", properties(group));
+    process_of(Kafka::shared(), group)
+}
+
+fn process_of(kafka: &Kafka, group: &str) -> Setup {
+    let properties = format!("{}rest.port=@PORT2@\n", properties(kafka.bootstrap(), group));
     Setup::arguments(&["connect-distributed", "@DIR@/worker.properties"])
         .file("worker.properties", &properties)
         .listening(&[2])
@@ -47,7 +50,7 @@ fn worker(group: &str) -> Setup {
              worker_properties = \"@DIR@/worker.properties\"\n\
              [persistence]\nenabled = true\ndirectory = \"@DIR@\"\n",
         )
-        .file("worker.properties", &properties(group))
+        .file("worker.properties", &properties(Kafka::shared().bootstrap(), group))
         .listening(&[1, 2])
 }
 
@@ -316,4 +319,39 @@ fn a_worker_killed_while_it_writes_leaves_the_old_or_the_new_definition() {
         }
     }
     assert!(acknowledged > 0);
+}
+
+#[test]
+fn a_worker_without_a_word_from_kafka_ends_its_tasks_and_goes_on_when_there_is_one() {
+    let kafka = Kafka::own();
+    kafka.create_topic("cut-off", 1);
+    let mosquitto = Mosquitto::start("");
+    let subscriber = Subscriber::at(mosquitto.port(), &["-q", "1", "-t", "cut"]);
+    let midge = process_of(&kafka, "group-cut").start();
+    let config = json!({
+        "connector.class": SINK,
+        "topics": "cut-off",
+        "connect.mqtt.hosts": format!("tcp://localhost:{}", mosquitto.port()),
+        "connect.mqtt.kcql": "INSERT INTO cut SELECT * FROM `cut-off`",
+        "connect.mqtt.service.quality": "1",
+    });
+    put(&midge, "cut", &config);
+    run_at("cut", 1, &[&midge]);
+    kafka.produce("cut-off", "a:1\n");
+    assert_eq!(subscriber.messages(1), ["1"]);
+
+    kafka.stop();
+    until(MOVED, "the task has ended", || {
+        let status = status(&midge, "cut");
+        (status["tasks"][0]["state"] == "UNASSIGNED").then_some(())
+    });
+    let (status, answer) = rest(&midge, "PUT", "/connectors/cut/pause", None);
+    assert_eq!((status, &answer["error_code"]), (503, &json!(503)), "{answer}");
+
+    kafka.resume();
+    run_at("cut", 1, &[&midge]);
+    kafka.produce("cut-off", "b:2\n");
+    until(MOVED, "what comes is delivered", || {
+        subscriber.printed().iter().any(|line| line == "2").then_some(())
+    });
 }
