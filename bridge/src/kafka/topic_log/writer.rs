@@ -16,8 +16,9 @@ use rdkafka::producer::{
 
 use crate::kafka::context::Callbacks;
 
-/// How long Kafka may take to have a record; then it is given up.
-const GIVEN_UP_AFTER: &str = "10000";
+/// Milliseconds that Kafka may take to have a record; then it is given up, before whoever waits for it
+/// has to be told that nobody knows.
+const GIVEN_UP_AFTER: &str = "8000";
 
 /// What is called when Kafka has a record, with its place, or has given it up.
 type Then = Box<dyn FnOnce(Result<(i32, i64), String>) + Send + Sync>;
