@@ -27,7 +27,7 @@ pub use group::{Change, Group, Unit};
 pub use herder::{Description, Herder, HerderError};
 pub use resolved::Resolved;
 pub use rest::{
-    About, Access, BODY_MAX, Rest, RestSettings, Server, SetLevel, TopicTracking, UNDER_WAY_MAX,
+    About, Access, BODY_MAX, LogLevels, Rest, RestSettings, Server, TopicTracking, UNDER_WAY_MAX,
 };
 pub(crate) use runner::is_rule_of;
 pub use runner::{Authenticate, Runner};

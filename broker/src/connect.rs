@@ -1,7 +1,7 @@
 //! Kafka Connect's place in the broker: connectors by class, and the REST interface to them.
 //!
-//! Invariant: no client is served before the connectors that are kept have been started, so nothing
-//! that is acknowledged after a restart has passed a source by.
+//! Invariant: no client is served, no will published and no sink's record routed before the
+//! connectors that are kept have been started, so nothing of a restart has passed a source by.
 
 mod group;
 
@@ -23,7 +23,7 @@ use tracing::warn;
 
 use crate::connectors::{check_user, rules, silent};
 use crate::hub::Hub;
-use crate::logging::Logging;
+use crate::logging::ProcessLog;
 use crate::policy::Policy;
 
 /// Connectors by class at work.
@@ -265,7 +265,7 @@ impl Connect {
                     enabled: config.connect.topic_tracking.enable,
                     allow_reset: config.connect.topic_tracking.allow_reset,
                 },
-                set_level: Arc::new(Logging::set_level),
+                log_levels: Arc::new(ProcessLog),
             };
             Server::start(&settings, Arc::clone(&herder)).map_err(|error| {
                 io::Error::new(

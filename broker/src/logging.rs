@@ -10,6 +10,7 @@ mod line;
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak};
 
+use midge_bridge::connect::LogLevels;
 use midge_config::{Log, LogTypes};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
@@ -169,17 +170,6 @@ impl Logging {
         tracing::callsite::rebuild_interest_cache();
     }
 
-    /// Sets a logger's level from here on, in the process's log.
-    pub(crate) fn set_level(logger: &str, level: &str) {
-        let Ok(level) = level.parse::<LevelFilter>() else { return };
-        tracing::dispatcher::get_default(|dispatch| {
-            let Some(logging) = dispatch.downcast_ref::<Logging>() else { return };
-            let mut levels = logging.0.levels.write().unwrap_or_else(PoisonError::into_inner);
-            levels.set(logger, level);
-        });
-        tracing::callsite::rebuild_interest_cache();
-    }
-
     fn levels(&self) -> RwLockReadGuard<'_, Levels> {
         self.0.levels.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -228,9 +218,7 @@ impl<S: Subscriber> Layer<S> for Logging {
 
 impl Logging {
     fn is_on(&self, metadata: &Metadata<'_>) -> bool {
-        // Below our own debug level is what libraries tell each other.
-        let own = metadata.target().starts_with("midge");
-        if !own && *metadata.level() > Level::WARN {
+        if *metadata.level() > most(metadata.target()) {
             return false;
         }
         match self.levels().of(metadata.target()) {
@@ -239,5 +227,86 @@ impl Logging {
                 *metadata.level() <= Level::DEBUG && LogType::of(metadata).is_in(&self.now().types)
             }
         }
+    }
+
+    /// The level up to which lines of a module, or of one below it, are written.
+    fn level(&self, module: &str) -> LevelFilter {
+        let set = self.levels().of(module);
+        set.unwrap_or_else(|| of_types(&self.now().types, module)).min(most(module))
+    }
+}
+
+/// The most that is heard of a module: below our own levels is what libraries tell each other.
+fn most(module: &str) -> LevelFilter {
+    let own = module.is_empty() || module.starts_with("midge");
+    if own { LevelFilter::TRACE } else { LevelFilter::WARN }
+}
+
+/// The level that `log_type` lets through of a module, or of one below it.
+fn of_types(types: &LogTypes, module: &str) -> LevelFilter {
+    let at_info = [
+        (types.notice, CONNECTION),
+        (types.subscribe, SUBSCRIBE),
+        (types.unsubscribe, UNSUBSCRIBE),
+    ];
+    let information = match at_info.iter().find(|(_, target)| *target == module) {
+        Some((on, _)) => *on,
+        None => {
+            types.information
+                || at_info.iter().any(|(on, target)| *on && levels::is_below(target, module))
+        }
+    };
+    let on = [
+        (types.debug, LevelFilter::DEBUG),
+        (information, LevelFilter::INFO),
+        (types.warning, LevelFilter::WARN),
+        (types.error, LevelFilter::ERROR),
+    ];
+    on.iter().find(|(on, _)| *on).map_or(LevelFilter::OFF, |(_, level)| *level)
+}
+
+/// The log of the process, whoever has started it.
+pub(crate) struct ProcessLog;
+
+impl LogLevels for ProcessLog {
+    fn set_level(&self, logger: &str, level: &str) {
+        let Ok(level) = level.parse::<LevelFilter>() else { return };
+        tracing::dispatcher::get_default(|dispatch| {
+            let Some(logging) = dispatch.downcast_ref::<Logging>() else { return };
+            let mut levels = logging.0.levels.write().unwrap_or_else(PoisonError::into_inner);
+            levels.set(logger, level);
+        });
+        tracing::callsite::rebuild_interest_cache();
+    }
+
+    fn level(&self, logger: &str) -> &'static str {
+        let level = tracing::dispatcher::get_default(|dispatch| {
+            let logging = dispatch.downcast_ref::<Logging>()?;
+            Some(logging.level(&levels::module(logger)))
+        });
+        // A program around the broker may have a log of its own.
+        let level = level.unwrap_or_else(LevelFilter::current);
+        level.into_level().map_or("OFF", |level| level.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_level_a_logger_has_what_log_type_says() {
+        let mut types = LogTypes { error: true, notice: true, ..LogTypes::NONE };
+        let of = |types: &LogTypes| {
+            ["", "midge", CONNECTION, SUBSCRIBE, "midge_bridge"].map(|name| of_types(types, name))
+        };
+        let (info, error) = (LevelFilter::INFO, LevelFilter::ERROR);
+        assert_eq!(of(&types), [info, info, info, error, error]);
+        types.warning = true;
+        assert_eq!(of(&types)[3..], [LevelFilter::WARN; 2]);
+        types.information = true;
+        assert_eq!(of(&types), [info, info, info, LevelFilter::WARN, info]);
+        types.debug = true;
+        assert_eq!(of(&types), [LevelFilter::DEBUG; 5]);
     }
 }

@@ -12,7 +12,7 @@ use crate::connect::class;
 use crate::connect::rest::exchange::{Answer, Request};
 use crate::connect::{
     About, Access, ConfigKey, ConnectorPlan, Definitions, Engine, Failed, Herder, InvalidConfig,
-    Offsets, Plugin, Properties, Rest, RestSettings, TaskHandle, TaskPlan, TopicTracking,
+    LogLevels, Offsets, Plugin, Properties, Rest, RestSettings, TaskHandle, TaskPlan, TopicTracking,
     Validation,
 };
 
@@ -89,6 +89,17 @@ impl Engine for Idle {
     }
 }
 
+/// A log that stays off.
+struct Quiet;
+
+impl LogLevels for Quiet {
+    fn set_level(&self, _: &str, _: &str) {}
+
+    fn level(&self, _: &str) -> &'static str {
+        "OFF"
+    }
+}
+
 fn rest() -> &'static (Arc<Herder>, Rest) {
     static REST: OnceLock<(Arc<Herder>, Rest)> = OnceLock::new();
     REST.get_or_init(|| {
@@ -101,7 +112,7 @@ fn rest() -> &'static (Arc<Herder>, Rest) {
             access: Access::Open,
             about: About { version: "0", commit: "0" },
             topic_tracking: TopicTracking { enabled: true, allow_reset: true },
-            set_level: Arc::new(|_, _| {}),
+            log_levels: Arc::new(Quiet),
         };
         (Arc::clone(&herder), Rest::new(herder, &settings))
     })

@@ -14,17 +14,16 @@ mod plugins;
 mod routes;
 mod server;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use midge_config::Secret;
 
-use self::loggers::{Level, is_below};
+use self::loggers::Loggers;
 use super::herder::Herder;
+pub use loggers::LogLevels;
 pub use server::Server;
 
 /// The largest body.
@@ -48,9 +47,6 @@ pub enum Access {
     },
 }
 
-/// Changes how much is logged: takes a logger and its level.
-pub type SetLevel = Arc<dyn Fn(&str, &str) + Send + Sync>;
-
 /// How the interface is reached.
 #[derive(Clone)]
 pub struct RestSettings {
@@ -62,8 +58,8 @@ pub struct RestSettings {
     pub about: About,
     /// Whether the topics that connectors use are told and forgotten.
     pub topic_tracking: TopicTracking,
-    /// Changes how much is logged.
-    pub set_level: SetLevel,
+    /// How much is logged.
+    pub log_levels: Arc<dyn LogLevels>,
 }
 
 /// What is done with the Kafka topics that connectors use (`topic.tracking.*` of a worker).
@@ -90,22 +86,19 @@ pub struct Rest {
     access: Access,
     about: About,
     topic_tracking: TopicTracking,
-    levels: Mutex<BTreeMap<String, Level>>,
-    set_level: SetLevel,
+    loggers: Loggers,
 }
 
 impl Rest {
     /// An interface to a herder.
     #[must_use]
     pub fn new(herder: Arc<Herder>, settings: &RestSettings) -> Rest {
-        let root = Level { level: "INFO", last_modified: None };
         Rest {
             herder,
             access: settings.access.clone(),
             about: settings.about,
             topic_tracking: settings.topic_tracking,
-            levels: Mutex::new(BTreeMap::from([("root".to_owned(), root)])),
-            set_level: Arc::clone(&settings.set_level),
+            loggers: Loggers::new(Arc::clone(&settings.log_levels)),
         }
     }
 
@@ -133,21 +126,6 @@ impl Rest {
             Access::Basic { .. } => "Basic realm=\"connect\"",
             _ => "Bearer",
         }
-    }
-
-    fn levels(&self) -> BTreeMap<String, Level> {
-        self.levels.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Sets a logger's level and that of all below it; the loggers that have it now.
-    fn set_level(&self, logger: &str, level: &'static str) -> Vec<String> {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let last_modified = u64::try_from(unix.as_millis()).ok();
-        (self.set_level)(logger, level);
-        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
-        levels.retain(|known, _| !is_below(known, logger) || known == "root");
-        levels.insert(logger.to_owned(), Level { level, last_modified });
-        vec![logger.to_owned()]
     }
 }
 

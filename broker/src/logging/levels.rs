@@ -40,8 +40,8 @@ impl Levels {
     }
 }
 
-/// The module that a logger stands for.
-fn module(logger: &str) -> String {
+/// The module that a logger stands for; an empty one is above all.
+pub(super) fn module(logger: &str) -> String {
     let is_of = |package: &&str| {
         let rest = logger.strip_prefix(*package);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -53,7 +53,8 @@ fn module(logger: &str) -> String {
     }
 }
 
-fn is_below(target: &str, module: &str) -> bool {
+/// Whether a target is a module or below it.
+pub(super) fn is_below(target: &str, module: &str) -> bool {
     let rest = target.strip_prefix(module);
     rest.is_some_and(|rest| module.is_empty() || rest.is_empty() || rest.starts_with("::"))
 }

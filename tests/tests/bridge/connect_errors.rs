@@ -234,11 +234,18 @@ fn a_dead_letter_topic_is_made_with_its_factor_or_the_task_fails_with_the_reason
 #[test]
 fn a_level_set_by_rest_changes_what_is_logged() {
     let midge = with_rest("").start();
+    let shown = |logger: &str| {
+        let (status, shown) = rest(&midge, "GET", &format!("/admin/loggers/{logger}"), None);
+        assert_eq!(status, 200, "{shown}");
+        shown
+    };
+    // As its log_type says.
+    assert_eq!(shown("root"), json!({ "level": "DEBUG", "last_modified": null }));
     let set = |level: &str| {
         let path = "/admin/loggers/org.apache.kafka.connect";
         let (status, answer) = rest(&midge, "PUT", path, Some(&json!({ "level": level })));
         assert_eq!(status, 200, "{answer}");
-        let (_, shown) = rest(&midge, "GET", path, None);
+        let shown = shown("org.apache.kafka.connect");
         assert_eq!(shown["level"], level);
         assert!(shown["last_modified"].is_u64(), "{shown}");
     };
@@ -253,4 +260,9 @@ fn a_level_set_by_rest_changes_what_is_logged() {
     make("heard");
     midge.says(&["SourceConnectorConfig values:", "connector=heard"]);
     assert!(!midge.log().contains("connector=unheard"), "{}", midge.log());
+    // Another name of the same.
+    let path = "/admin/loggers/midge_bridge";
+    assert_eq!(rest(&midge, "PUT", path, Some(&json!({ "level": "warn" }))).0, 200);
+    assert_eq!(shown("org.apache.kafka.connect")["level"], "WARN");
+    assert_eq!(shown("root")["level"], "DEBUG");
 }

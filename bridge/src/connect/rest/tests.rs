@@ -1,6 +1,7 @@
 //! The answers of a real Kafka Connect 4.3.1 with its file connectors, asked again of ours.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -12,6 +13,26 @@ use crate::connect::{Definitions, RunState};
 
 const TRACKED: TopicTracking = TopicTracking { enabled: true, allow_reset: true };
 
+/// A log of one level.
+struct Flat(Mutex<String>);
+
+impl Flat {
+    fn new() -> Arc<Flat> {
+        Arc::new(Flat(Mutex::new("INFO".to_owned())))
+    }
+}
+
+impl LogLevels for Flat {
+    fn set_level(&self, _: &str, level: &str) {
+        level.clone_into(&mut self.0.lock().unwrap());
+    }
+
+    fn level(&self, _: &str) -> &'static str {
+        let level = self.0.lock().unwrap().parse::<tracing::Level>();
+        level.map_or("OFF", |level| level.as_str())
+    }
+}
+
 fn rest() -> (Arc<Stage>, Rest) {
     let stage = Arc::new(Stage::default());
     let worker = "127.0.0.1:18083".to_owned();
@@ -22,7 +43,7 @@ fn rest() -> (Arc<Stage>, Rest) {
         access: Access::Open,
         about: About { version: "4.3.1", commit: "26b251a451ce941d" },
         topic_tracking: TRACKED,
-        set_level: Arc::new(|_, _| {}),
+        log_levels: Flat::new(),
     };
     (stage, Rest::new(herder, &settings))
 }
@@ -222,6 +243,39 @@ fn who_shows_no_token_or_another_one_is_not_admitted() {
 }
 
 #[test]
+fn each_logger_shows_the_level_that_is_in_force_whatever_name_it_was_set_by() {
+    let (_, rest) = rest();
+    let request = |method: &str, path: &str, level: Value| {
+        let request = Request {
+            method: method.to_owned(),
+            content_type: Some("application/json".to_owned()),
+            body: serde_json::json!({ "level": level }).to_string().into_bytes(),
+            ..Request::default()
+        };
+        let answer = rest.answer(&request.with_target(&format!("/admin/loggers{path}")).unwrap());
+        (answer.status, body(&answer))
+    };
+    for (logger, level) in [("a.b", "DEBUG"), ("a", "WARN"), ("b", "ERROR")] {
+        assert_eq!(request("PUT", &format!("/{logger}"), level.into()).0, 200);
+    }
+    let (_, shown) = request("GET", "", Value::Null);
+    let shown = shown.as_object().unwrap();
+    assert_eq!(shown.keys().collect::<Vec<_>>(), ["a", "a.b", "b", "root"]);
+    for (logger, shown) in shown {
+        assert_eq!(shown["level"], "ERROR", "{logger}");
+        // All have changed with the last one.
+        assert_eq!(shown["last_modified"], request("GET", "/b", Value::Null).1["last_modified"]);
+    }
+    assert_eq!(request("PUT", "/a", "off".into()).1, serde_json::json!(["a", "a.b"]));
+    for number in 4..256 {
+        assert_eq!(request("PUT", &format!("/more{number}"), "INFO".into()).0, 200);
+    }
+    assert_eq!(request("PUT", "/beyond", "INFO".into()).0, 400);
+    assert_eq!(request("PUT", "/more255", "TRACE".into()).0, 200);
+    assert_eq!(request("GET", "/root", Value::Null).1["level"], "TRACE");
+}
+
+#[test]
 fn topics_are_told_and_forgotten_as_the_worker_allows() {
     let (_, mut rest) = rest();
     let mut ask = |tracking, method: &str, path| {
@@ -263,16 +317,13 @@ fn the_listener_speaks_http_and_asks_for_the_token() {
     let stage = Arc::new(Stage::default());
     let definitions = Definitions::in_memory();
     let herder = Herder::start(stage, definitions, "w".to_owned(), BTreeMap::new()).unwrap();
-    let levels = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&levels);
+    let log_levels = Flat::new();
     let mut settings = RestSettings {
         address: SocketAddr::from(([0, 0, 0, 0], 0)),
         access: Access::Open,
         about: About { version: "1", commit: "c" },
         topic_tracking: TRACKED,
-        set_level: Arc::new(move |logger, level| {
-            seen.lock().unwrap().push(format!("{logger}={level}"));
-        }),
+        log_levels: log_levels.clone(),
     };
     let refused = Server::start(&settings, Arc::clone(&herder)).err().expect("nobody is let in");
     assert!(refused.to_string().contains("expected a token or a password"), "{refused}");
@@ -293,7 +344,7 @@ fn the_listener_speaks_http_and_asks_for_the_token() {
     let kind = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
     let put = format!("PUT /admin/loggers/midge HTTP/1.1\r\n{head}{kind}\r\n{body}");
     assert!(speak(server.address(), &put).ends_with("[\"midge\"]"));
-    assert_eq!(*levels.lock().unwrap(), ["midge=DEBUG"]);
+    assert_eq!(log_levels.level("midge"), "DEBUG");
     let large = format!("Content-Length: {}\r\n", BODY_MAX + 1);
     let put = format!("PUT /admin/loggers/x HTTP/1.1\r\n{head}{large}\r\n");
     let answer = speak(server.address(), &put);
