@@ -102,7 +102,7 @@ impl Reloader {
         // What can fail comes first.
         let mut copies = Vec::new();
         for _ in &self.hub.inboxes {
-            copies.push(opened.iter().map(Listening::try_clone).collect::<Result<Vec<_>, _>>()?);
+            copies.push(Listening::try_clone_all(opened)?);
         }
         self.note_open(opened)?;
         self.open.retain(|(name, addresses)| {

@@ -13,6 +13,7 @@ pub(crate) mod inbox;
 mod letters;
 mod read;
 pub(crate) mod report;
+mod serve;
 mod stop;
 pub(crate) mod transport;
 mod turn;
@@ -62,6 +63,8 @@ pub(crate) struct Worker {
     written: RefCell<Vec<ConnectionId>>,
     /// Letters being opened: empty but for its memory.
     letters: RefCell<Vec<Letter>>,
+    /// Publishes that came before all connectors were started; `None` once they are.
+    early: RefCell<Option<Vec<Letter>>>,
     /// Clients that have come and are to be taken in.
     arrivals: RefCell<Vec<Arrival<Transport>>>,
     /// Gathered for other shards during a turn, by shard.
@@ -86,13 +89,14 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Runs a worker on this thread until it is told to end.
+    /// Runs a worker on this thread until it is told to end. Without `listening` it does not serve
+    /// before it is told to (`Letter::Serve`).
     pub(crate) fn run(
         id: ShardId,
         hub: Arc<Hub>,
         beginning: Beginning,
         policy: Arc<Policy>,
-        listening: Vec<Listening>,
+        listening: Option<Vec<Listening>>,
     ) -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let shards = hub.inboxes.len();
@@ -106,6 +110,7 @@ impl Worker {
             dirty: RefCell::default(),
             written: RefCell::default(),
             letters: RefCell::default(),
+            early: RefCell::new(Some(Vec::new())),
             arrivals: RefCell::default(),
             outgoing: RefCell::new((0..shards).map(|_| Vec::new()).collect()),
             offers: RefCell::default(),
@@ -129,8 +134,8 @@ impl Worker {
                 worker.perform(out);
             }
             worker.send_batches();
-            for listening in listening {
-                listening.serve(&worker)?;
+            if let Some(listening) = listening {
+                worker.serve(listening)?;
             }
             // A task like the others, so that its turn comes after those that are ready before it.
             let drive = spawn(async move { worker.drive().await });

@@ -11,7 +11,6 @@ use midge_bridge::{Bridge, Kept, Observer, Storage};
 use midge_config::Config;
 use midge_core::stored::Restored;
 use midge_core::{Generation, In, Memory, Shard, ShardId, Tap};
-use tokio::sync::oneshot;
 use tracing::info;
 
 use super::StartError;
@@ -27,7 +26,7 @@ use crate::policy::Policy;
 use crate::reload::Reloader;
 use crate::storage::{self, Beginning, Recovered, StorageError};
 use crate::worker::Worker;
-use crate::worker::inbox::{Letter, NewGeneration};
+use crate::worker::inbox::Letter;
 
 /// A broker whose files are read and whose ports are bound, and which does nothing yet.
 pub struct Prepared {
@@ -82,15 +81,15 @@ impl Prepared {
         let generation = Arc::new(generation::make(0, &config, &policy));
         let beginnings = begin(hub, &generation, &taps, found.restored);
         let sys_interval = config.sys_interval;
-        // Clients wait outside until connectors by class take what they send.
+        // Clients and wills wait until connectors by class take what they send.
         let later = connect::is_wanted(&config);
-        let served = if later { &[][..] } else { &listening[..] };
+        let served = (!later).then_some(&listening[..]);
         let reloader = Reloader::new(Arc::clone(hub), config.clone(), &listening)?;
         let mut running = Running::new(Arc::clone(hub), reloader);
         running.start_threads(beginnings, &policy, served, sys_interval)?;
         if later {
             start_connect(hub, &config, &listening)?;
-            serve(hub, &generation, &policy, &listening)?;
+            serve(hub, &listening)?;
         }
         info!("midge version {} running", env!("CARGO_PKG_VERSION"));
         Ok(running)
@@ -144,24 +143,11 @@ fn start_connect(hub: &Arc<Hub>, config: &Config, listening: &[Listening]) -> io
     Ok(())
 }
 
-/// Has the workers take clients in.
-fn serve(
-    hub: &Hub,
-    generation: &Arc<Generation>,
-    policy: &Arc<Policy>,
-    listening: &[Listening],
-) -> io::Result<()> {
+/// Has the workers take clients in. Nobody has to wait for that: who connects meanwhile waits in the
+/// socket's queue.
+fn serve(hub: &Hub, listening: &[Listening]) -> io::Result<()> {
     for inbox in &hub.inboxes {
-        let opened = listening.iter().map(Listening::try_clone).collect::<Result<_, _>>()?;
-        let (generation, policy) = (Arc::clone(generation), Arc::clone(policy));
-        // Nobody has to wait: who connects meanwhile waits in the socket's queue.
-        let (done, _) = oneshot::channel();
-        inbox.push(Letter::Generation(Box::new(NewGeneration {
-            generation,
-            policy,
-            opened,
-            done,
-        })));
+        inbox.push(Letter::Serve(Listening::try_clone_all(listening)?));
     }
     Ok(())
 }

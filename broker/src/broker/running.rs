@@ -63,11 +63,11 @@ impl Running {
         &mut self,
         beginnings: Vec<Beginning>,
         policy: &Arc<Policy>,
-        listening: &[Listening],
+        listening: Option<&[Listening]>,
         sys_interval: Option<Duration>,
     ) -> io::Result<()> {
         for (shard, beginning) in beginnings.into_iter().enumerate() {
-            let copies = listening.iter().map(Listening::try_clone).collect::<Result<_, _>>()?;
+            let copies = listening.map(Listening::try_clone_all).transpose()?;
             self.start_worker(ShardId(shard as u8), beginning, Arc::clone(policy), copies)?;
         }
         // It asks the workers, so they come first.
@@ -80,7 +80,7 @@ impl Running {
         id: ShardId,
         beginning: Beginning,
         policy: Arc<Policy>,
-        listening: Vec<Listening>,
+        listening: Option<Vec<Listening>>,
     ) -> io::Result<()> {
         let hub = Arc::clone(&self.hub);
         let (end, ended) = oneshot::channel();

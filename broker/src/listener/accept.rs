@@ -31,8 +31,13 @@ pub(crate) struct Listening {
 
 impl Listening {
     /// A copy for another worker.
-    pub(crate) fn try_clone(&self) -> io::Result<Listening> {
+    fn try_clone(&self) -> io::Result<Listening> {
         Ok(Listening { name: self.name.clone(), socket: self.socket.try_clone()? })
+    }
+
+    /// The same sockets for another worker.
+    pub(crate) fn try_clone_all(all: &[Listening]) -> io::Result<Vec<Listening>> {
+        all.iter().map(Listening::try_clone).collect()
     }
 
     /// Accepts on this worker's thread until the worker stops.

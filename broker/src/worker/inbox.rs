@@ -34,6 +34,8 @@ pub(crate) enum Letter {
     Taps(Arc<[Tap]>, Sender<()>),
     /// A new configuration; the sender hears when it is in force.
     Generation(Box<NewGeneration>),
+    /// All connectors have been started: clients are taken in here, and what waited goes out.
+    Serve(Vec<Listening>),
     /// Somebody wants to know what has been counted.
     Report(oneshot::Sender<Report>),
     /// All that the shard has committed up to this number is durable.

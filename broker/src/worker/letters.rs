@@ -52,7 +52,7 @@ impl Worker {
         }
     }
 
-    fn open(self: &Rc<Self>, now: Now, letter: Letter) {
+    pub(super) fn open(self: &Rc<Self>, now: Now, letter: Letter) {
         let feed = |input| self.shard.borrow_mut().handle(now, input);
         match letter {
             Letter::Peer { from, message } => feed(In::Peer { from, message }),
@@ -67,7 +67,7 @@ impl Worker {
             }
             // Whoever injects hears nothing any more, and does it again another time.
             Letter::Inject(_) if self.is_stopping() => {}
-            Letter::Inject(inject) => feed(In::Inject(inject)),
+            Letter::Inject(inject) => self.inject(now, inject),
             Letter::DutyDone { duty, reason } => feed(In::DutyDone { duty, reason }),
             Letter::TapFull { tap, full } => feed(In::TapFull { tap, full }),
             Letter::Durable(number) => feed(In::Durable(number)),
@@ -85,6 +85,11 @@ impl Worker {
                 self.judge_logins(now);
                 // Nobody listens any more when the reload was given up.
                 let _ = done.send(());
+            }
+            Letter::Serve(opened) => {
+                if let Err(error) = self.serve(opened) {
+                    error!(%error, "not served by this worker");
+                }
             }
             Letter::Report(reply) => {
                 let _ = reply.send(self.report());

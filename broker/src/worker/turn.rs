@@ -37,11 +37,11 @@ impl Worker {
                 self.send_batches();
                 return;
             }
-            if rang || self.is_due() {
+            if self.is_due() {
                 self.shard.borrow_mut().tick(Worker::now());
             }
             self.turn();
-            let deadline = self.shard.borrow().deadline().map(Instant::from_std);
+            let deadline = self.deadline().map(Instant::from_std);
             // An alarm that comes too early costs one look; setting it anew each turn costs more.
             let wanted = deadline.unwrap_or_else(|| Instant::now() + IDLE);
             if rang || wanted < alarm.deadline() {
@@ -52,7 +52,7 @@ impl Worker {
     }
 
     fn is_due(&self) -> bool {
-        self.shard.borrow().deadline().is_some_and(|deadline| deadline <= std::time::Instant::now())
+        self.deadline().is_some_and(|deadline| deadline <= std::time::Instant::now())
     }
 
     fn turn(self: &Rc<Self>) {

@@ -2,8 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::time::{Duration, Instant};
 
-use midge_tests::{Kafka, Midge, Publisher, Setup, Subscriber, eventually, mosquitto_passwd};
+use midge_tests::{
+    Kafka, Midge, Publisher, QOS1, Setup, Subscriber, eventually, mosquitto_passwd, will,
+};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::bridged;
@@ -118,6 +122,29 @@ fn a_source_made_by_rest_rests_goes_on_and_is_there_after_a_kill() {
     assert_eq!(rest(&midge, "DELETE", "/connectors/posted", None).0, 204);
     midge.restart();
     assert_eq!(rest(&midge, "GET", "/connectors", None), (200, json!([])));
+}
+
+#[test]
+fn a_will_that_came_due_while_nothing_ran_reaches_a_source_made_by_rest() {
+    let mut midge = with_rest("").start();
+    let kafka = Kafka::shared();
+    kafka.create_topic("rest-wills", 1);
+    let made = source(&midge, "wills-kept", "rest-wills");
+    assert_eq!(rest(&midge, "POST", "/connectors", Some(&made)).0, 201);
+    is(&midge, "wills-kept", "RUNNING");
+    let mut last = will("wills-kept/1", "farewell");
+    last.properties.will_delay_interval = Some(2);
+    midge.v5("mortal").persistent().will(last).connect().vanish();
+    let due = Instant::now() + Duration::from_secs(2);
+    // Its SUBACK waits for the disk, and what was written before it is there then, too.
+    let mut barrier = midge.v5("barrier").persistent().connect();
+    barrier.subscribe("nothing", QOS1);
+    midge.signal(Signal::KILL);
+    midge.await_kill();
+    // The will has to be due when the broker starts: that is what is tested.
+    std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    midge.start_again();
+    assert_eq!(kafka.eventually_records("rest-wills", "%s\n", 1), ["farewell"]);
 }
 
 #[test]

@@ -76,9 +76,8 @@ impl Shard {
     /// its client come back.
     fn restore_timers(&mut self, now: Now, number: u32, offline_since: Option<u64>) {
         let session = self.session(number);
-        if !session.outlives_connection() {
-            return self.end_session(now, number);
-        }
+        // One that does not outlive its connection is due at once, though not yet here: its will
+        // goes out when all shards know of each other's subscribers.
         let away = now.unix_millis.saturating_sub(offline_since.unwrap_or(now.unix_millis));
         let away = Duration::from_millis(away);
         let expiry = session.expiry.map(|expiry| expiry.saturating_sub(away));
