@@ -12,6 +12,7 @@ mod loggers;
 mod offsets;
 mod plugins;
 mod routes;
+mod seats;
 mod server;
 
 use std::net::SocketAddr;

@@ -20,13 +20,12 @@ use tokio::sync::{Semaphore, oneshot};
 use tracing::{debug, info, warn};
 
 use super::exchange::{Answer, Request};
+use super::seats::{Seat, Seats};
 use super::{Access, BODY_MAX, Rest, RestSettings, UNDER_WAY_MAX};
 use crate::connect::herder::Herder;
 
 /// How long a client may take for the head of a request, and for its body.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Connections at a time.
-const CONNECTIONS_MAX: usize = 256;
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The running listener.
 pub struct Server {
@@ -88,11 +87,9 @@ impl Drop for Server {
 }
 
 async fn accept(listener: TcpListener, rest: Arc<Rest>) {
-    let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let seats = Arc::new(Seats::default());
     let turns = Arc::new(Semaphore::new(UNDER_WAY_MAX));
     loop {
-        // The semaphores are never closed.
-        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -102,18 +99,23 @@ async fn accept(listener: TcpListener, rest: Arc<Rest>) {
                 continue;
             }
         };
-        let (rest, turns) = (Arc::clone(&rest), Arc::clone(&turns));
+        let (rest, turns, seat) = (Arc::clone(&rest), Arc::clone(&turns), seats.take());
         tokio::spawn(async move {
-            let service = service_fn(|request| answer(&rest, &turns, request));
+            let service = service_fn(|request| answer(&rest, &turns, &seat, request));
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(PATIENCE)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-            if let Err(error) = served {
-                debug!(%peer, %error, "a connection to the REST interface ended");
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::select! {
+                served = served => {
+                    if let Err(error) = served {
+                        debug!(%peer, %error, "a connection to the REST interface ended");
+                    }
+                }
+                () = seat.needed() => {
+                    debug!(%peer, "a connection to the REST interface made room for another");
+                }
             }
-            drop(seat);
         });
     }
 }
@@ -121,13 +123,20 @@ async fn accept(listener: TcpListener, rest: Arc<Rest>) {
 async fn answer(
     rest: &Arc<Rest>,
     turns: &Semaphore,
+    seat: &Seat,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
-    let answer = read(rest, request).await.map(|request| (turns.acquire(), request));
-    Ok(response(match answer {
+    if let Err(refusal) = admit(rest, &request) {
+        return Ok(response(refusal));
+    }
+    let Some(_busy) = seat.busy() else {
+        let busy = Answer::error(503, "too many requests are under way, try again later");
+        return Ok(response(busy));
+    };
+    Ok(response(match read(request).await {
         Err(refusal) => refusal,
-        Ok((turn, request)) => {
-            let _turn = turn.await;
+        Ok(request) => {
+            let _turn = turns.acquire().await;
             let rest = Arc::clone(rest);
             // A definition is synced to the disk, and Kafka may be asked: others go on meanwhile.
             let answered = tokio::task::spawn_blocking(move || rest.answer(&request)).await;
@@ -136,16 +145,22 @@ async fn answer(
     }))
 }
 
-async fn read(rest: &Rest, request: hyper::Request<Incoming>) -> Result<Request, Answer> {
+/// Whether a request shows what it has to show.
+fn admit(rest: &Rest, request: &hyper::Request<Incoming>) -> Result<(), Answer> {
+    let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if rest.admits(shown) {
+        return Ok(());
+    }
+    let mut answer = Answer::error(401, "User cannot access the resource.");
+    answer.challenge = Some(rest.challenge());
+    Err(answer)
+}
+
+async fn read(request: hyper::Request<Incoming>) -> Result<Request, Answer> {
     let header = |name: HeaderName| {
         let value = request.headers().get(name)?;
         value.to_str().ok().map(str::to_owned)
     };
-    if !rest.admits(header(AUTHORIZATION).as_deref()) {
-        let mut answer = Answer::error(401, "User cannot access the resource.");
-        answer.challenge = Some(rest.challenge());
-        return Err(answer);
-    }
     let mut read = Request {
         method: request.method().as_str().to_owned(),
         content_type: header(CONTENT_TYPE),

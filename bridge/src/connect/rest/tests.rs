@@ -350,3 +350,31 @@ fn the_listener_speaks_http_and_asks_for_the_token() {
     let answer = speak(server.address(), &put);
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
+
+#[test]
+fn requests_that_never_come_to_their_end_keep_nobody_out() {
+    use std::io::Write;
+    let stage = Arc::new(Stage::default());
+    let definitions = Definitions::in_memory();
+    let herder = Herder::start(stage, definitions, "w".to_owned(), BTreeMap::new()).unwrap();
+    let settings = RestSettings {
+        address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        access: Access::Token(Secret::new("t0")),
+        about: About { version: "1", commit: "c" },
+        topic_tracking: TRACKED,
+        log_levels: Flat::new(),
+    };
+    let server = Server::start(&settings, herder).unwrap();
+    let half = |_| {
+        let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: h").unwrap();
+        stream
+    };
+    let open: Vec<_> = (0..400).map(half).collect();
+    let before = Instant::now();
+    let request = "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer t0\r\nConnection: close";
+    let answer = speak(server.address(), &format!("{request}\r\n\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(before.elapsed() < server::PATIENCE, "it waited until the others were given up");
+    drop(open);
+}
