@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use midge_config::Hidden;
 use midge_rules::pipeline::{KafkaRecord, PipelineError, Stage};
 use tracing::warn;
 
@@ -22,6 +23,8 @@ pub(crate) struct ErrorHandling {
     topic: Option<DeadLetterTopic>,
     failed: Failed,
     has_failed: AtomicBool,
+    /// What references of the connector's properties stood for.
+    hidden: Hidden,
 }
 
 /// A record as it came, for the dead-letter topic.
@@ -55,7 +58,13 @@ impl ErrorHandling {
         failed: Failed,
     ) -> Self {
         let (connector, has_failed) = (connector.to_owned(), AtomicBool::new(false));
-        ErrorHandling { connector, task, errors, skip, topic, failed, has_failed }
+        let hidden = Hidden::default();
+        ErrorHandling { connector, task, errors, skip, topic, failed, has_failed, hidden }
+    }
+
+    /// The same with texts that are in no message, be it to the log or to the dead-letter topic.
+    pub(crate) fn hiding(self, hidden: Hidden) -> Self {
+        ErrorHandling { hidden, ..self }
     }
 
     /// How long what may pass is tried again.
@@ -82,6 +91,7 @@ impl ErrorHandling {
         let PipelineError::Refused { stage, class, exception, message } = error else {
             return Judgement::Skip;
         };
+        let message = &self.hidden.hide(message);
         let needs_original =
             self.errors.dead_letters.is_some() || self.errors.log.is_some_and(|log| log.messages);
         let original = needs_original.then(original);
@@ -108,7 +118,8 @@ impl ErrorHandling {
         }
         match (&self.errors.dead_letters, original) {
             (Some(letters), Some(original)) => {
-                let record = self.dead_letter(letters, error, original);
+                let why = (*stage, *class, *exception, message.as_str());
+                let record = self.dead_letter(letters, why, original);
                 Judgement::DeadLetter(Box::new(record))
             }
             _ => Judgement::Skip,
@@ -125,7 +136,7 @@ impl ErrorHandling {
     fn dead_letter(
         &self,
         letters: &DeadLetters,
-        error: &PipelineError,
+        (stage, class, exception, message): (Stage, &str, &str, &str),
         original: Original,
     ) -> KafkaRecord {
         let Original { key, value, mut headers, timestamp, place } = original;
@@ -141,13 +152,11 @@ impl ErrorHandling {
             }
             add("connector.name", self.connector.clone());
             add("task.id", self.task.to_string());
-            if let PipelineError::Refused { stage, class, exception, message } = error {
-                add("stage", stage.name().to_owned());
-                add("class.name", (*class).to_owned());
-                add("exception.class.name", (*exception).to_owned());
-                add("exception.message", message.clone());
-                add("exception.stacktrace", trace(*stage, class, exception, message));
-            }
+            add("stage", stage.name().to_owned());
+            add("class.name", class.to_owned());
+            add("exception.class.name", exception.to_owned());
+            add("exception.message", message.to_owned());
+            add("exception.stacktrace", trace(stage, class, exception, message));
         }
         KafkaRecord {
             kafka_topic: Arc::clone(&letters.kafka_topic),
@@ -220,6 +229,28 @@ mod tests {
         assert_eq!(traces.len(), 1);
         assert!(traces[0].contains("Caused by: an.Exception: no\n\tat a.Converter"), "{traces:?}");
         assert!(handling.has_failed());
+    }
+
+    #[test]
+    fn no_dead_letter_and_no_trace_has_what_a_reference_stood_for() {
+        let secret = ("${env:A}".to_owned(), midge_config::Secret::new("no"));
+        let letters = DeadLetters {
+            kafka_topic: "d".into(),
+            replication_factor: None,
+            context_headers: true,
+        };
+        let tolerant = Errors { tolerate: true, dead_letters: Some(letters), ..Errors::default() };
+        let (keeping, _) = handling(tolerant);
+        let keeping = keeping.hiding(Hidden::new([&secret]));
+        let Judgement::DeadLetter(record) = keeping.judge(&refused(), original) else {
+            panic!("it goes to the topic");
+        };
+        let header = |name: &str| {
+            let found = record.headers.iter().find(|(header, _)| header.ends_with(name));
+            String::from_utf8_lossy(found.unwrap().1.as_ref().unwrap()).into_owned()
+        };
+        assert_eq!(header("exception.message"), "${env:A}");
+        assert!(header("exception.stacktrace").contains("an.Exception: ${env:A}\n"));
     }
 
     #[test]

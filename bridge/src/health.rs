@@ -2,6 +2,8 @@
 //!
 //! Trouble is logged once an episode: Kafka going away and coming back are one line each, and
 //! messages refused one after another are one line a minute, with their number.
+//!
+//! Invariant: no error that it tells holds what a reference of the connector's properties stood for.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge};
+use midge_config::Hidden;
 use tracing::{debug, error, info, warn};
 
 use crate::spool::{Drop, Notice};
@@ -97,6 +100,7 @@ pub(crate) struct Health {
     counts: Counts,
     /// Counts by Kafka topic, for connectors that are asked for them.
     usage: Option<Arc<Usage>>,
+    hidden: Hidden,
     away: AtomicBool,
     /// Whether `Words::trouble` stands: spares the lock when all is well.
     troubled: AtomicBool,
@@ -139,7 +143,7 @@ struct Words {
 }
 
 impl Health {
-    pub(crate) fn new(name: &str, kind: Kind, usage: Option<Arc<Usage>>) -> Health {
+    pub(crate) fn new(name: &str, kind: Kind, usage: Option<Arc<Usage>>, hidden: Hidden) -> Health {
         let labels = [("connector", name.to_owned()), ("kind", kind.to_string())];
         let counts = Counts {
             metric_in: metrics::counter!("midge_bridge_records_in_total", &labels),
@@ -162,6 +166,7 @@ impl Health {
             kind,
             counts,
             usage,
+            hidden,
             away: AtomicBool::new(false),
             troubled: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
@@ -240,7 +245,7 @@ impl Health {
 
     fn unreadable(&self) {
         let why = "the spool cannot be read, trying again";
-        if self.begins(why) {
+        if let Some(why) = self.begins(why) {
             warn!(connector = %self.name, "{why}");
         }
     }
@@ -297,6 +302,7 @@ impl Health {
     pub(crate) fn refused(&self, of: &dyn fmt::Display, why: &dyn fmt::Display) {
         self.count_error();
         let now = Instant::now();
+        let why = self.hidden.hide(&why.to_string());
         let mut words = self.words();
         words.last_error = Some(format!("{of}: {why}"));
         match &mut words.refused {
@@ -304,16 +310,17 @@ impl Health {
             refused => {
                 let more = refused.replace((now, 0)).map_or(0, |(_, more)| more);
                 drop(words);
-                warn!(connector = %self.name, refused = %of, error = %why, unlogged = more, "refused");
+                warn!(connector = %self.name, refused = %of, error = why, unlogged = more, "refused");
             }
         }
     }
 
     /// Kafka is slow or away.
     pub(crate) fn away(&self, why: &str) {
+        let why = self.hidden.hide(why);
         let first = !self.away.swap(true, Ordering::Relaxed);
         let mut words = self.words();
-        words.last_error = Some(why.to_owned());
+        words.last_error = Some(why.clone());
         drop(words);
         if first {
             self.count_error();
@@ -330,43 +337,45 @@ impl Health {
 
     /// Something is wrong that may right itself; said once until it changes.
     pub(crate) fn trouble(&self, why: &str) {
-        if self.begins(why) {
+        if let Some(why) = self.begins(why) {
             warn!(connector = %self.name, error = why, "trouble with kafka");
         }
     }
 
     /// Records are not taken where they go, and are tried again; said once until some are.
     pub(crate) fn retrying(&self, of: &dyn fmt::Display, why: &str) {
-        if self.begins(why) {
+        if let Some(why) = self.begins(why) {
             warn!(connector = %self.name, record = %of, error = why, "not taken, trying again");
         }
     }
 
-    /// Whether it is a trouble that does not stand already.
-    fn begins(&self, why: &str) -> bool {
+    /// How a trouble is told that does not stand already.
+    fn begins(&self, why: &str) -> Option<String> {
+        let why = self.hidden.hide(why);
         let mut words = self.words();
-        words.last_error = Some(why.to_owned());
-        let begins = words.trouble.as_deref() != Some(why);
-        if begins {
-            words.trouble = Some(why.to_owned());
-            self.troubled.store(true, Ordering::Relaxed);
-            drop(words);
-            self.count_error();
+        words.last_error = Some(why.clone());
+        if words.trouble.as_ref() == Some(&why) {
+            return None;
         }
-        begins
+        words.trouble = Some(why.clone());
+        self.troubled.store(true, Ordering::Relaxed);
+        drop(words);
+        self.count_error();
+        Some(why)
     }
 
     /// Why a connection to the other MQTT broker cannot be had, or that it can; said when it
     /// changes.
     pub(crate) fn remote(&self, connection: usize, away: Option<&str>) {
         let connector = &self.name;
+        let away = away.map(|why| self.hidden.hide(why));
         let mut words = self.words();
-        if words.remote.get(&connection).map(String::as_str) == away {
+        if words.remote.get(&connection) == away.as_ref() {
             return;
         }
         if let Some(error) = away {
-            words.remote.insert(connection, error.to_owned());
-            words.last_error = Some(error.to_owned());
+            words.remote.insert(connection, error.clone());
+            words.last_error = Some(error.clone());
             drop(words);
             self.count_error();
             warn!(connector, error, "the mqtt broker is away, trying again");

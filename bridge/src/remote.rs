@@ -93,7 +93,7 @@ impl Voice {
     fn tell(&self, connection: usize, away: Option<&str>) {
         match self.bridge.upgrade() {
             Some(bridge) => bridge.remote(&self.rules, connection, away),
-            None => debug!(rules = ?self.rules, away, "the bridge has ended"),
+            None => debug!(rules = ?self.rules, "the bridge has ended"),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use midge_codec::{Text, TopicFilter};
-use midge_config::{ClientProperties, Connector, Kafka, Origin};
+use midge_config::{ClientProperties, Connector, Hidden, Kafka, Origin};
 use midge_core::Client;
 
 use crate::delivery::Delivery;
@@ -30,6 +30,8 @@ pub(crate) struct Rule {
     pub(crate) host: Option<Arc<dyn Host>>,
     /// Counts what passes by Kafka topic; `None`: nobody asks.
     pub(crate) usage: Option<Arc<Usage>>,
+    /// What references of its properties stood for, which nothing says that is told of it.
+    pub(crate) hidden: Hidden,
     /// What it does.
     pub(crate) work: Work,
 }
@@ -86,6 +88,7 @@ pub(crate) fn rules(
             client: client.map(Arc::new),
             host: None,
             usage: None,
+            hidden: Hidden::default(),
             work,
         });
     }

@@ -17,9 +17,13 @@ const BYTES: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
 const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
 
 fn herder(kafka: &EmbeddedKafka) -> Arc<Herder> {
+    herder_of(kafka, Worker::default())
+}
+
+fn herder_of(kafka: &EmbeddedKafka, worker: Worker) -> Arc<Herder> {
     let bridge = Broker::new().start(settings(kafka.bootstrap_servers(), Vec::new()));
     let authenticate = Arc::new(|_: &midge_config::MqttUser| Ok(()));
-    let runner = Arc::new(Runner::new(bridge, Worker::default(), authenticate));
+    let runner = Arc::new(Runner::new(bridge, worker, authenticate));
     let definitions = Definitions::in_memory();
     let herder = Herder::start(runner, definitions, "here:8083".to_owned(), BTreeMap::new());
     herder.expect("a thread")
@@ -123,6 +127,22 @@ fn a_broker_that_does_not_answer_is_left_and_connected_to_again() {
     // No answer to that.
     let (_client, _) = far.connected(true);
     eventually("the status is well", || trace(&herder).is_none());
+}
+
+#[test]
+fn a_status_has_no_host_that_a_reference_stood_for() {
+    let kafka = kafka();
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(&file, "host=127.0.0.1\n").expect("its text");
+    let class = "org.apache.kafka.common.config.provider.FileConfigProvider";
+    let properties = [("config.providers", "file"), ("config.providers.file.class", class)];
+    let properties = properties.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    let herder = herder_of(&kafka, Worker { properties, ..Worker::default() });
+    let reference = format!("${{file:{}:host}}", file.path().display());
+    put(&herder, &Far::new(), &[("connect.mqtt.hosts", &format!("tcp://{reference}:1"))]);
+    eventually("the broker is away", || trace(&herder).is_some());
+    let trace = trace(&herder).expect("a trace");
+    assert!(trace.starts_with(&format!("{reference}:1: ")), "{trace}");
 }
 
 #[test]

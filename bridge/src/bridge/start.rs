@@ -69,7 +69,7 @@ impl<'a> Start<'a> {
 
     /// Starts a sink; a source goes to its group.
     fn rule(&mut self, number: u32, rule: Rule) -> Option<Consumer> {
-        let Rule { name, origin, overrides, client, host, usage, work } = rule;
+        let Rule { name, origin, overrides, client, host, usage, hidden, work } = rule;
         let Bridge { kafka, observer, .. } = self.bridge;
         let properties = kafka.client.overridden(&overrides);
         let is_here = host.is_none();
@@ -79,7 +79,7 @@ impl<'a> Start<'a> {
             Work::Source { mapping, filters, limits, waits, generation } => {
                 let (id, passed) = (TapId(number), mapping.name().clone());
                 let tap = Tap { id, name: passed, filters, waits, reader: client };
-                let health = Health::new(&name, Kind::Source, usage);
+                let health = Health::new(&name, Kind::Source, usage, hidden);
                 let (queue, store) =
                     kept.map(|kept| (kept.queues.take(&name, generation), &kept.store)).unzip();
                 let spool = Spool::new(limits, queue);
@@ -94,7 +94,7 @@ impl<'a> Start<'a> {
                 None
             }
             Work::Sink { delivery, plan, database } => {
-                let health = Health::new(&name, Kind::Sink, usage);
+                let health = Health::new(&name, Kind::Sink, usage, hidden);
                 let outcomes = Arc::new(Outcomes::default());
                 let to_database = database.is_some();
                 let target = match database {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use midge_config::{Ack, ClientProperties, MqttUser, OffsetReset, Origin, Providers};
+use midge_config::{Ack, ClientProperties, Hidden, MqttUser, OffsetReset, Origin, Providers};
 use midge_core::Client;
 use midge_rules::pipeline::{InfluxPipeline, SinkPipeline, SourcePipeline, Stage};
 use tracing::{info, warn};
@@ -102,7 +102,13 @@ impl Runner {
     }
 
     /// The rules of one task.
-    fn rules(&self, plan: &Plan, number: usize, failed: Failed) -> Result<Vec<Rule>, String> {
+    fn rules(
+        &self,
+        plan: &Plan,
+        number: usize,
+        failed: Failed,
+        hidden: &Hidden,
+    ) -> Result<Vec<Rule>, String> {
         let task = plan.tasks.get(number).ok_or("the connector has no such task any more")?;
         let failed: Arc<dyn Fn(String) + Send + Sync> = Arc::from(failed);
         let letters = plan.errors.dead_letters.as_ref();
@@ -117,20 +123,23 @@ impl Runner {
             let failed = Box::new(move |trace| failed(trace));
             let topic = topic.clone();
             ErrorHandling::new(&plan.name, number, plan.errors.clone(), skip, topic, failed)
+                .hiding(hidden.clone())
         };
-        match &task.work {
+        let mut rules = match &task.work {
             Work::Source(work) => {
                 let mut rules = self.sources(plan, number, work, errors)?;
                 self.join_remote_sources(&mut rules, work, &failed)?;
-                Ok(rules)
+                rules
             }
             Work::MqttSink(work) => {
                 let mut rule = self.sink(plan, number, work, errors(None))?;
                 self.join_remote_sink(&mut rule, work, &failed)?;
-                Ok(vec![rule])
+                vec![rule]
             }
-            Work::InfluxSink(work) => Ok(vec![self.influx(plan, number, work, errors(None))?]),
-        }
+            Work::InfluxSink(work) => vec![self.influx(plan, number, work, errors(None))?],
+        };
+        rules.iter_mut().for_each(|rule| rule.hidden = hidden.clone());
+        Ok(rules)
     }
 
     fn sources(
@@ -173,6 +182,7 @@ impl Runner {
                 client: client.clone(),
                 host: None,
                 usage: Some(Arc::clone(&usage)),
+                hidden: Hidden::default(),
                 work: rule::Work::Source {
                     mapping,
                     filters: rule.filters.clone(),
@@ -202,6 +212,7 @@ impl Runner {
             client,
             host: None,
             usage: Some(self.usage(plan)),
+            hidden: Hidden::default(),
             work: rule::Work::Sink {
                 delivery: Delivery::Pipeline(Box::new(piped)),
                 plan: sink_plan(&work.reading),
@@ -230,6 +241,7 @@ impl Runner {
             client: None,
             host: None,
             usage: Some(self.usage(plan)),
+            hidden: Hidden::default(),
             work: rule::Work::Sink {
                 delivery: Delivery::Pipeline(Box::new(piped)),
                 plan: sink_plan(&work.reading),
@@ -348,8 +360,9 @@ impl Engine for Runner {
     ) -> Result<TaskHandle, String> {
         let resolved = Resolved::new(&self.worker, config);
         let plan = resolved.plan(name).map_err(|error| error.to_string())?;
+        let hidden = resolved.hidden();
         let failed: Failed = {
-            let hidden = resolved.hidden();
+            let hidden = hidden.clone();
             Box::new(move |trace| failed(hidden.hide(&trace)))
         };
         if number == 0 {
@@ -360,7 +373,8 @@ impl Engine for Runner {
                 warn!(connector = name, "{notice}");
             }
         }
-        let rules = self.rules(&plan, number, failed).map_err(|why| resolved.hide(&why))?;
+        let rules =
+            self.rules(&plan, number, failed, &hidden).map_err(|why| resolved.hide(&why))?;
         let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
         // Names of several tasks and of the configuration's own connectors may meet.
         let running = self.bridge.status();

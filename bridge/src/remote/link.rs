@@ -195,7 +195,7 @@ impl<S: Side> Runner<S> {
                 Err(trouble) => {
                     let (_, host, port) = self.address(place);
                     let why = format!("{host}:{port}: {trouble}");
-                    debug!(rules = ?self.route.voice.rules, error = why, "connection ended");
+                    debug!(rules = ?self.route.voice.rules, "connection ended");
                     self.route.voice.away(self.route.connection, &why);
                     if let Trouble::Final(_) = trouble {
                         (self.route.failed)(why);
