@@ -43,7 +43,9 @@ mod usage;
 pub use bridge::Bridge;
 pub use health::{ConnectorStatus, Kind, State};
 pub use host::Host;
-pub use kafka::{ca_bundle, check as check_client_properties};
+pub use kafka::{
+    PropertyFault, ca_bundle, check as check_client_properties, check_property, check_property_file,
+};
 pub use observer::{Event, Observer};
 pub use settings::{BridgeError, Settings};
 pub use storage::{Kept, MARK, Queues, STATE, Storage, transaction};

@@ -3,6 +3,7 @@
 //! Invariant: no client is served, no will published and no sink's record routed before the
 //! connectors that are kept have been started, so nothing of a restart has passed a source by.
 
+mod clients;
 mod group;
 
 use std::collections::BTreeMap;
@@ -91,13 +92,14 @@ pub(crate) fn check(config: &Config, policy: &Policy) -> Vec<String> {
     check_files(config, &configured(config), |user| check_user(user, policy))
 }
 
-/// The same for any worker, where this says why a user may not log in.
+/// The same for any worker, where this says why a user may not log in; and what is wrong with the
+/// worker's own file.
 pub(crate) fn check_files(
     config: &Config,
     worker: &Worker,
     check_user: impl Fn(&MqttUser) -> Result<(), &'static str>,
 ) -> Vec<String> {
-    let mut wrong = Vec::new();
+    let mut wrong = clients::check(&config.connect.client_properties);
     for file in &config.connector_files {
         let ConnectorFile { name, properties, .. } = file;
         match Resolved::new(worker, properties).read(name) {
@@ -231,6 +233,9 @@ impl Connect {
         authenticate: Authenticate,
         definitions: Definitions,
     ) -> io::Result<Connect> {
+        for notice in clients::notices(&config.connect.client_properties) {
+            warn!("{notice}");
+        }
         let worker = Worker { session: group::session(config), ..worker };
         let runner = Arc::new(Runner::new(Arc::clone(bridge), worker, authenticate));
         let rest = config.connect.rest.as_ref();

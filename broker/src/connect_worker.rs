@@ -43,8 +43,10 @@ impl ConnectWorker {
     /// All of it.
     pub(crate) fn check(config: &Config) -> Result<(), StartError> {
         let mut wrong = connect::check_files(config, &worker(config), refuse);
-        // Names and values that the configuration could not judge, such as those of sasl.* and ssl.*.
-        wrong.extend(check_client_properties("connect", &config.kafka.client).err());
+        // Names and values that no worker's file said, such as those of [kafka] in the environment.
+        if wrong.is_empty() {
+            wrong.extend(check_client_properties("connect", &config.kafka.client).err());
+        }
         if let Some(persistence) = &config.persistence
             && let Err(error) = storage::check(persistence)
         {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::error::{ConfigError, Notice, Origin};
 use crate::resolved::{
-    Ack, BindAddress, ConnectorFile, Durability, Limits, LogDestination, LogFormat, LogTypes,
-    OffsetReset, Persistence, SocketDomain, Spool, TlsVersion, Tombstones, TopicTracking,
+    Ack, BindAddress, ClientProperty, ConnectorFile, Durability, Limits, LogDestination, LogFormat,
+    LogTypes, OffsetReset, Persistence, SocketDomain, Spool, TlsVersion, Tombstones, TopicTracking,
 };
 use crate::secret::Secret;
 
@@ -272,6 +272,8 @@ pub(crate) struct ConnectDraft {
     pub(crate) distributed: bool,
     /// What that file says to connectors.
     pub(crate) properties: BTreeMap<String, String>,
+    /// What it says of Kafka's clients.
+    pub(crate) client_properties: Vec<ClientProperty>,
     pub(crate) topic_tracking: TopicTracking,
 }
 

@@ -25,6 +25,9 @@ enum Here {
     Refused(&'static str),
 }
 
+const ADMINISTRATION: Here = Here::Idle("there is no client of its own for administration");
+const METRICS: Here = Here::Idle("there is no JMX");
+const LEVEL: Here = Here::Idle("the client has one level for all codecs: compression.level");
 const CODEC: Here = Here::Idle("records are bytes when they come to the client");
 const STORE: Here = Here::Refused(
     "expected PEM files, in ssl.ca.location, ssl.certificate.location and ssl.key.location",
@@ -39,6 +42,23 @@ fn here(name: &str) -> Option<Here> {
         "receive.buffer.bytes" => Named("socket.receive.buffer.bytes"),
         "send.buffer.bytes" => Named("socket.send.buffer.bytes"),
         "fetch.max.wait.ms" => Named("fetch.wait.max.ms"),
+        "socket.connection.setup.timeout.max.ms" => {
+            Idle("the client has one timeout for connecting")
+        }
+        "default.api.timeout.ms" => ADMINISTRATION,
+        "metadata.max.idle.ms" => Idle("what is known of topics is kept while they are used"),
+        "metadata.recovery.strategy" | "metadata.recovery.rebootstrap.trigger.ms" => {
+            Idle("the client always looks for the brokers again")
+        }
+        "auto.include.jmx.reporter"
+        | "metrics.num.samples"
+        | "metrics.sample.window.ms"
+        | "metrics.recording.level" => METRICS,
+        "compression.gzip.level" | "compression.lz4.level" | "compression.zstd.level" => LEVEL,
+        "exclude.internal.topics" => Idle("a sink reads the topics that it names"),
+        "partitioner.adaptive.partitioning.enable" | "partitioner.availability.timeout.ms" => {
+            Idle("records without a key go to partitions at random")
+        }
         "max.block.ms" => Idle("the broker never waits for the client"),
         "partitioner.class" => Refused("keys choose partitions as Java's default does"),
         "key.serializer" | "value.serializer" | "key.deserializer" | "value.deserializer" => CODEC,
@@ -53,6 +73,7 @@ fn here(name: &str) -> Option<Here> {
         "sasl.login.callback.handler.class"
         | "sasl.client.callback.handler.class"
         | "sasl.login.class"
+        | "security.providers"
         | "ssl.engine.factory.class" => Refused("it names a class of Java"),
         "ssl.protocol"
         | "ssl.provider"
@@ -98,6 +119,21 @@ pub fn java_property(key: &str, name: &str, value: &str) -> JavaProperty {
                     TLS_VERSIONS.join(",")
                 )),
             }
+        }
+        ("partitioner.ignore.keys", _) => match value.trim() {
+            "false" => JavaProperty::Idle("keys choose partitions as Java's default does"),
+            _ => JavaProperty::Refused(format!(
+                "{key}: found {value}, expected false: keys choose partitions as Java's default \
+                 does"
+            )),
+        },
+        // Java's word for no check of the host's name is nothing.
+        ("ssl.endpoint.identification.algorithm", _) if value.trim().is_empty() => {
+            one(name, "none".to_owned())
+        }
+        // Java's word for what the system has.
+        ("receive.buffer.bytes" | "send.buffer.bytes", _) if value.trim() == "-1" => {
+            JavaProperty::Idle("the system chooses the size, as it does without")
         }
         (_, None) => one(name, value.to_owned()),
         (_, Some(Here::Named(other))) => one(other, value.to_owned()),
@@ -180,6 +216,14 @@ mod tests {
             java_property("a", "sasl.login.read.timeout.ms", "1"),
             JavaProperty::Idle(_)
         ));
+        let nothing = "ssl.endpoint.identification.algorithm";
+        assert_eq!(is(nothing, ""), [pair(nothing, "none")]);
+        assert_eq!(is(nothing, "https"), [pair(nothing, "https")]);
+        for (name, value) in [("send.buffer.bytes", "-1"), ("partitioner.ignore.keys", "false")] {
+            assert!(matches!(java_property("a", name, value), JavaProperty::Idle(_)), "{name}");
+        }
+        let ignored = java_property("a", "partitioner.ignore.keys", "true");
+        assert!(matches!(ignored, JavaProperty::Refused(_)), "{ignored:?}");
         let versions = |said| java_property("a", "ssl.enabled.protocols", said);
         assert!(matches!(versions("TLSv1.3, TLSv1.2"), JavaProperty::Idle(_)));
         let expected = "a: found TLSv1.3, expected TLSv1.2,TLSv1.3: the client speaks both";

@@ -27,13 +27,19 @@ pub fn sort(properties: BTreeMap<String, String>) -> (ClientProperties, Vec<(Str
     for (name, value) in properties {
         if let Some(reason) = refusal(&name, &value) {
             refused.push((name, reason));
-        } else if SECRET.contains(&name.as_str()) {
+        } else if is_secret(&name) {
             sorted.secret.insert(name, Secret::new(value));
         } else {
             sorted.plain.insert(canonical(name), value);
         }
     }
     (sorted, refused)
+}
+
+/// Whether a property's value is never shown.
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
+    SECRET.contains(&name)
 }
 
 /// librdkafka knows some properties by two names; one of them is kept.

@@ -27,19 +27,21 @@ mod worker_file;
 pub use environment::{CONNECTOR_VARIABLES, TOPIC_LISTS_CLASS};
 pub use error::{ConfigError, Notice, Origin};
 pub use java_client::{JavaProperty, java_property};
-pub use kafka_properties::sort as sort_client_properties;
+pub use kafka_properties::{
+    is_secret as is_secret_client_property, sort as sort_client_properties,
+};
 pub use load::{NamedFiles, Sources, WorkerMode, WorkerSource, load, named_files};
 pub use nearest::did_you_mean;
 pub use properties::{Malformed, Property, parse as parse_properties};
 pub use providers::{Hidden, Providers, Replaced};
 pub use reference::markdown;
 pub use resolved::{
-    Ack, Advertised, Authentication, BindAddress, CertificateUsername, ClientProperties, Config,
-    Connect, ConnectRest, Connector, ConnectorFile, ConnectorKind, Durability, Kafka, Limits,
-    Listener, Log, LogDestination, LogFormat, LogTimestamp, LogTypes, MAX_WORKERS, MqttUser, Oauth,
-    OffsetReset, OwnListener, Persistence, QueueFull, RestAccess, SinkConnector, SocketDomain,
-    SourceConnector, Spool, SpoolFull, StorageTopic, Tls, TlsVersion, Tombstones, TopicTracking,
-    WorkerGroup,
+    Ack, Advertised, Authentication, BindAddress, CertificateUsername, ClientProperties,
+    ClientProperty, Config, Connect, ConnectRest, Connector, ConnectorFile, ConnectorKind,
+    Durability, Kafka, Limits, Listener, Log, LogDestination, LogFormat, LogTimestamp, LogTypes,
+    MAX_WORKERS, MqttUser, Oauth, OffsetReset, OwnListener, Persistence, QueueFull, RestAccess,
+    SinkConnector, SocketDomain, SourceConnector, Spool, SpoolFull, StorageTopic, Tls, TlsVersion,
+    Tombstones, TopicTracking, WorkerGroup,
 };
 pub use secret::Secret;
 pub use settings::parse_interval;

@@ -14,7 +14,7 @@ mod persistence;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use connect::{Connect, ConnectRest, ConnectorFile, RestAccess, TopicTracking};
+pub use connect::{ClientProperty, Connect, ConnectRest, ConnectorFile, RestAccess, TopicTracking};
 pub use connector::{
     Ack, Connector, ConnectorKind, MqttUser, OffsetReset, SinkConnector, SourceConnector, Spool,
     SpoolFull, Tombstones,

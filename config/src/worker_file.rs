@@ -15,9 +15,13 @@ use std::path::Path;
 
 use crate::draft::Draft;
 use crate::error::Origin;
+use crate::java_client::{JavaProperty, java_property};
+use crate::kafka_properties;
 use crate::properties::{self, Property};
 use crate::providers::Providers;
 use crate::resolve::group;
+use crate::resolved::ClientProperty;
+use crate::secret::Secret;
 use crate::settings::quoted;
 
 /// What connectors take as their defaults.
@@ -29,6 +33,9 @@ const DEFAULTS: &[&str] = &[
     "consumer",
     "config.providers",
 ];
+
+/// What a sink reads of the properties of its consumer, itself.
+pub(crate) const OF_READING: &[&str] = &["group.id", "auto.offset.reset", "max.poll.records"];
 
 /// Whether a property is for the connectors.
 fn is_default(key: &str) -> bool {
@@ -55,7 +62,7 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
     for (property, said) in replaced.iter().zip(properties::last(&found)) {
         let (key, value) = (property.key.as_str(), property.value.trim());
         match key {
-            "bootstrap.servers" => bootstrap(draft, value),
+            "bootstrap.servers" => bootstrap(draft, property, &origin),
             "listeners" => rest.listeners = Some(property),
             "rest.host.name" => rest.host = Some(property),
             "rest.port" => rest.port = Some(property),
@@ -73,6 +80,8 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
             _ if is_default(key) => {
                 // References are looked up when a connector starts, and again with each start.
                 draft.connect.properties.insert(key.to_owned(), said.value.trim().to_owned());
+                let origin = origin(property.line);
+                draft.connect.client_properties.extend(of_tasks(property, &said.value, &origin));
             }
             _ => idle.push(key),
         }
@@ -125,6 +134,35 @@ fn replaced(
     property
 }
 
+/// What a property says of the clients of tasks, if it is one of theirs and has a place there.
+fn of_tasks(property: &Property, said: &str, origin: &Origin) -> Vec<ClientProperty> {
+    let key = property.key.as_str();
+    let name = ["producer.", "consumer."].iter().find_map(|prefix| key.strip_prefix(prefix));
+    let Some(name) = name.filter(|name| !OF_READING.contains(name)) else { return Vec::new() };
+    match java_property(key, name, &property.value) {
+        JavaProperty::Is(pairs) => client_properties(property, said, origin, &pairs),
+        // The connectors tell it.
+        JavaProperty::Idle(_) | JavaProperty::Refused(_) => Vec::new(),
+    }
+}
+
+/// librdkafka's properties that a property of the file comes to, which is `said` with references.
+fn client_properties(
+    property: &Property,
+    said: &str,
+    origin: &Origin,
+    pairs: &[(String, String)],
+) -> Vec<ClientProperty> {
+    let one = |(name, value): &(String, String)| ClientProperty {
+        key: property.key.clone(),
+        origin: origin.clone(),
+        name: name.clone(),
+        value: Secret::new(value.as_str()),
+        is_secret: said != property.value || kafka_properties::is_secret(name),
+    };
+    pairs.iter().map(one).collect()
+}
+
 /// Whether the topics that connectors use are told, or forgotten.
 fn tracking(draft: &mut Draft, property: &Property, origin: &impl Fn(usize) -> Origin) {
     let value = property.value.trim();
@@ -147,12 +185,17 @@ fn protects(key: &str) -> bool {
     key == "security.protocol" || key.starts_with("sasl.") || key.starts_with("ssl.")
 }
 
-fn bootstrap(draft: &mut Draft, value: &str) {
+fn bootstrap(draft: &mut Draft, property: &Property, origin: &impl Fn(usize) -> Origin) {
+    let value = property.value.trim();
+    if value.is_empty() {
+        let message = "found nothing, expected HOST:PORT, several with commas";
+        return draft.error(&origin(property.line), &property.key, message);
+    }
     let said = draft.kafka.plain.contains_key("bootstrap.servers")
         || ["bootstrap.servers", "metadata.broker.list"]
             .iter()
             .any(|name| draft.kafka.properties.contains_key(*name));
-    if !said && !value.is_empty() {
+    if !said {
         draft.kafka.name("bootstrap.servers", value.to_owned());
     }
 }

@@ -11,6 +11,8 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
+use super::property::check_property_file;
+
 /// Records librdkafka holds at most, over all connectors of a producer.
 const QUEUE_MESSAGES: usize = 100_000;
 
@@ -109,15 +111,6 @@ pub(super) fn consumer(
     config
 }
 
-/// Files that librdkafka reads when a client is made, and then complains of without their names.
-const FILES: [&str; 5] = [
-    "ssl.ca.location",
-    "ssl.certificate.location",
-    "ssl.key.location",
-    "ssl.keystore.location",
-    "ssl.crl.location",
-];
-
 /// What can be told of properties without making a client: names, values, files.
 ///
 /// # Errors
@@ -125,12 +118,9 @@ const FILES: [&str; 5] = [
 pub fn check(name: &str, properties: &ClientProperties) -> Result<(), String> {
     let config = client(name, properties, PRODUCER_REFRESH);
     config.create_native_config().map_err(|error| explain(&error, properties))?;
-    for property in FILES {
-        if let Some(path) = config.get(property) {
-            // Opening a directory works; librdkafka takes one for authorities.
-            std::fs::File::open(path)
-                .map_err(|error| format!("property {property}: {path}: {error}"))?;
-        }
+    for (name, value) in properties.expose() {
+        check_property_file(name, value, properties.secret.contains_key(name))
+            .map_err(|fault| format!("property {name}: {fault}"))?;
     }
     Ok(())
 }

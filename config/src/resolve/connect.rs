@@ -64,7 +64,13 @@ pub(super) fn resolve(draft: &mut Draft) -> Connect {
     let mut properties = said.properties;
     let group = group::resolve(draft, &mut properties, said.distributed);
     let worker_properties = said.worker_properties.map(|_| properties);
-    Connect { rest, worker_properties, group, topic_tracking: said.topic_tracking }
+    Connect {
+        rest,
+        worker_properties,
+        client_properties: said.client_properties,
+        group,
+        topic_tracking: said.topic_tracking,
+    }
 }
 
 /// Connectors by class, whose names nobody else has.

@@ -15,10 +15,27 @@ pub struct Connect {
     /// The properties of a worker's file, if there is one: defaults of every connector, such as
     /// converters.
     pub worker_properties: Option<BTreeMap<String, String>>,
+    /// What that file says of Kafka's clients, for whoever knows which values these take.
+    pub client_properties: Vec<ClientProperty>,
     /// What is done with the Kafka topics that connectors use.
     pub topic_tracking: TopicTracking,
     /// The group that the worker is one of, if it is.
     pub group: Option<WorkerGroup>,
+}
+
+/// A property of a Kafka client that a worker's file says, of all clients or of those of tasks.
+#[derive(Clone, PartialEq)]
+pub struct ClientProperty {
+    /// Its name in the file.
+    pub key: String,
+    /// Where it stands.
+    pub origin: Origin,
+    /// librdkafka's name.
+    pub name: String,
+    /// The value, with what its references stand for.
+    pub value: Secret,
+    /// Whether no message may have the value.
+    pub is_secret: bool,
 }
 
 /// `topic.tracking.*` of a worker's file.

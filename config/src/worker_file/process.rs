@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::options::{Meaning, OPTIONS, meaning};
-use super::{Rest, bootstrap, providers, replaced, tracking};
+use super::{OF_READING, Rest, bootstrap, client_properties, providers, replaced, tracking};
 use crate::connector_file::tell_replaced;
 use crate::draft::Draft;
 use crate::error::Origin;
@@ -102,7 +102,11 @@ impl Reader<'_> {
             }
         }
         match meaning(key) {
-            Some(Meaning::Bootstrap) => bootstrap(self.draft, value),
+            Some(Meaning::Bootstrap) => {
+                let file = self.file.to_owned();
+                let origin = |line| Origin::Line { file: file.clone(), line };
+                bootstrap(self.draft, property, &origin);
+            }
             // Taken apart before.
             Some(Meaning::Rest) => {}
             Some(Meaning::Client) => self.client(property),
@@ -157,17 +161,18 @@ impl Reader<'_> {
 
     /// A property of the clients of tasks: judged now, obeyed by the connectors.
     fn of_tasks(&mut self, property: &Property, name: &str, client: &str) {
-        if client == "consumer" && matches!(name, "group.id" | "auto.offset.reset") {
+        if client == "consumer" && OF_READING.contains(&name) {
             return self.pass(property);
         }
         match java_property(&property.key, name, &property.value) {
             JavaProperty::Is(pairs) => {
-                let (_, refused) = kafka_properties::sort(pairs.into_iter().collect());
+                let (_, refused) = kafka_properties::sort(pairs.iter().cloned().collect());
                 for (_, reason) in &refused {
                     self.error(property, format!("is refused: {reason}"));
                 }
                 if refused.is_empty() {
                     self.pass(property);
+                    self.for_clients(property, &pairs);
                 }
             }
             JavaProperty::Idle(why) => self.idle(&property.key, why),
@@ -183,6 +188,7 @@ impl Reader<'_> {
                 for (_, reason) in refused {
                     self.error(property, format!("is refused: {reason}"));
                 }
+                self.for_clients(property, &pairs);
                 for (name, value) in pairs {
                     self.of_kafka(property, name, value);
                 }
@@ -190,6 +196,12 @@ impl Reader<'_> {
             JavaProperty::Idle(why) => self.idle(&property.key, why),
             JavaProperty::Refused(message) => self.refused(property, &message),
         }
+    }
+
+    fn for_clients(&mut self, property: &Property, pairs: &[(String, String)]) {
+        let origin = self.origin(property);
+        let said = client_properties(property, self.said, &origin, pairs);
+        self.draft.connect.client_properties.extend(said);
     }
 
     fn of_kafka(&mut self, property: &Property, name: String, value: String) {

@@ -1,14 +1,19 @@
 //! `producer.override.*` and `consumer.override.*`: properties of a connector's own Kafka client,
 //! laid over the worker's `producer.*` and `consumer.*`.
 //!
-//! Invariant: each becomes a property of librdkafka, or is refused, or told as without effect.
+//! Invariant: each becomes a property of librdkafka that takes its value, or is refused, or told as
+//! without effect.
 
 use std::collections::BTreeMap;
 
-use midge_config::{ClientProperties, JavaProperty, java_property, sort_client_properties};
+use midge_config::{
+    ClientProperties, JavaProperty, is_secret_client_property, java_property,
+    sort_client_properties,
+};
 
 use super::Direction;
 use super::given::Given;
+use crate::kafka::{PropertyFault, check_property};
 
 /// Those of a consumer that a sink reads itself.
 const OF_READING: &[&str] = &["group.id", "auto.offset.reset", "max.poll.records"];
@@ -50,6 +55,9 @@ pub(super) fn overrides(given: &mut Given<'_>) -> ClientProperties {
         match java_property(key, name, value) {
             JavaProperty::Is(pairs) => {
                 for (name, value) in pairs {
+                    if !is_taken(given, key, &name, &value, prefix == obeyed) {
+                        continue;
+                    }
                     from.insert(name.clone(), key.clone());
                     sorted.insert(name, value);
                 }
@@ -68,4 +76,29 @@ pub(super) fn overrides(given: &mut Given<'_>) -> ClientProperties {
         given.error(&key, format!("{key}: is refused: {reason}"));
     }
     properties
+}
+
+/// Whether librdkafka takes a property; why not, is told where it is the connector's own. What is
+/// wrong with the worker's has been told when its file was read.
+fn is_taken(given: &mut Given<'_>, key: &str, name: &str, value: &str, is_own: bool) -> bool {
+    match check_property(name, value, is_secret_client_property(name)) {
+        Ok(()) => true,
+        Err(PropertyFault::Unknown) if !protects(name) => {
+            if is_own {
+                given.notice(format!("ignored: {key}: {}", PropertyFault::Unknown));
+            }
+            false
+        }
+        // What would protect the way to Kafka is not passed over.
+        Err(fault) => {
+            if is_own {
+                given.error(key, format!("{key}: {fault}"));
+            }
+            true
+        }
+    }
+}
+
+fn protects(name: &str) -> bool {
+    ["sasl.", "ssl.", "security."].iter().any(|prefix| name.starts_with(prefix))
 }

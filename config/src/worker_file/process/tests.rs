@@ -124,6 +124,12 @@ fn the_way_to_kafka_is_that_of_the_file() {
     assert_eq!(plain["ssl.ca.location"], "/ca.pem");
     assert_eq!(config.kafka.client.secret["sasl.password"].expose(), "s3cret ");
     assert_eq!(passed(&config), ["consumer.auto.offset.reset", "producer.compression.type"]);
+    let said = &config.connect.client_properties;
+    let compression = said.iter().find(|said| said.key == "producer.compression.type");
+    let compression = compression.expect("it is judged by the client");
+    assert_eq!(compression.origin.to_string(), "worker.properties:5");
+    assert_eq!((&*compression.name, compression.value.expose()), ("compression.type", "zstd"));
+    assert!(said.iter().all(|said| said.is_secret == (said.name == "sasl.password")));
 }
 
 #[test]
@@ -159,6 +165,11 @@ fn others_reach_rest_with_a_token_only() {
     assert_eq!(
         errors("midge.rest.user=\n", ""),
         "worker.properties:1: midge.rest.user: found nothing, expected a value\n"
+    );
+    assert_eq!(
+        errors("\nbootstrap.servers= \n", ""),
+        "worker.properties:2: bootstrap.servers: found nothing, expected HOST:PORT, several with \
+         commas\n"
     );
 }
 

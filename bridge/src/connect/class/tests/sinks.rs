@@ -154,11 +154,11 @@ fn overrides_of_the_consumer_reach_librdkafka_under_its_names() {
         assert!(plan.notices.contains(&told.to_owned()), "{:?}", plan.notices);
     }
     let source = format!(
-        "name=a\nconnector.class={EVOKLY}\nproducer.override.max.request.size=5\n\
+        "name=a\nconnector.class={EVOKLY}\nproducer.override.max.request.size=5000\n\
          producer.override.buffer.memory=4096\nproducer.override.compression.type=lz4\n"
     );
     let plan = planned(&file(&source), &worker());
-    assert_eq!(plan.overrides.plain["message.max.bytes"], "5");
+    assert_eq!(plan.overrides.plain["message.max.bytes"], "5000");
     assert_eq!(plan.overrides.plain["queue.buffering.max.kbytes"], "4");
     let source = format!(
         "name=a\nconnector.class={EVOKLY}\nproducer.override.acks=1\n\
@@ -168,6 +168,30 @@ fn overrides_of_the_consumer_reach_librdkafka_under_its_names() {
     let found = errors(&source);
     assert_eq!(found.len(), 4, "{found:#?}");
     assert!(found.iter().all(|error| error.starts_with("producer.override.")), "{found:#?}");
+}
+
+#[test]
+fn what_librdkafka_does_not_take_of_an_override_is_told_and_what_only_java_has_is_idle() {
+    let source = format!(
+        "name=a\nconnector.class={EVOKLY}\nproducer.override.linger.ms=abc\n\
+         producer.override.compression.type=bogus\nproducer.override.sasl.bogus=1\n\
+         producer.override.bogus.thing=1\nproducer.override.metrics.num.samples=2\n"
+    );
+    let found = errors(&source);
+    assert_eq!(found.len(), 3, "{found:#?}");
+    assert!(found.iter().any(|error| error.starts_with("producer.override.linger.ms: found")));
+    let idle = format!(
+        "name=a\nconnector.class={EVOKLY}\nproducer.override.bogus.thing=1\n\
+         producer.override.metrics.num.samples=2\nproducer.override.compression.zstd.level=3\n"
+    );
+    let plan = planned(&file(&idle), &worker());
+    assert!(plan.overrides.plain.is_empty(), "{:?}", plan.overrides.plain);
+    for told in [
+        "ignored: producer.override.bogus.thing: the client knows no such property",
+        "ignored: producer.override.metrics.num.samples: there is no JMX",
+    ] {
+        assert!(plan.notices.contains(&told.to_owned()), "{:?}", plan.notices);
+    }
 }
 
 #[test]
