@@ -145,10 +145,14 @@ pub(crate) fn parse(draft: &mut Draft, environment: &[(String, String)], file: O
     let lists_before = LISTS.iter().any(|name| variables.text(name).is_some());
     let lines = file.map(|file| of_file(draft, &mut variables, environment, &file, lists_before));
     let said = |name: &&str| variables.text(name).is_some();
+    let lines = lines.unwrap_or_default();
     let Some(list) = LISTS.iter().copied().find(said) else {
+        if variables.text(RUN_MODE).is_some() || lines.iter().any(is_about_a_list) {
+            draft.errors.extend(lines);
+        }
         return tell_missing_lists(draft, &variables);
     };
-    draft.errors.extend(lines.unwrap_or_default());
+    draft.errors.extend(lines);
     run_mode(draft, &variables);
     connector(draft, &variables, list);
     expected_broker(draft, &variables);
@@ -213,8 +217,15 @@ fn of_file(
     };
     let (lines, malformed) = dot_env::parse(text, given);
     let origin = |line| Origin::Line { file: (*file).to_owned(), line };
-    let mut errors: Vec<_> =
-        malformed.into_iter().map(|(line, why)| error(origin(line), "", why)).collect();
+    let mut errors: Vec<_> = malformed
+        .into_iter()
+        .map(|(line, why)| {
+            let said = text.lines().nth(line - 1).unwrap_or_default();
+            let mut words = said.trim_start_matches('\u{feff}').split_whitespace();
+            let list = words.find(|word| LISTS.contains(word));
+            error(origin(line), list.unwrap_or_default(), why)
+        })
+        .collect();
     let mut counts = Vec::new();
     for line in lines {
         // The mode has been decided on before the file is read.
@@ -238,6 +249,11 @@ fn of_file(
         draft.notice(&whole, format!("RUN_MODE is {mode}: taken from here: {}", counts.join(", ")));
     }
     errors
+}
+
+/// Whether a line of `.env` was to give one of the lists: so the file is ours.
+fn is_about_a_list(error: &crate::ConfigError) -> bool {
+    LISTS.contains(&error.key.as_str())
 }
 
 /// Says what somebody may wonder about who has forgotten the lists.

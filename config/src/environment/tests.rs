@@ -126,6 +126,20 @@ fn a_file_counts_in_develop_mode_where_the_environment_says_nothing() {
 }
 
 #[test]
+fn a_file_whose_lists_cannot_be_read_is_told_and_not_taken_for_somebody_else_s() {
+    for (text, expected) in [
+        ("MQTT_CLIENT_ID=x\nTOPIC_LIST=\"a:b\n", ".env:2: TOPIC_LIST: "),
+        ("export TOPIC_LIST a\n", ".env:1: TOPIC_LIST: found no ="),
+        ("WILDCARD_TOPIC_LIST\n", ".env:1: WILDCARD_TOPIC_LIST: found no ="),
+    ] {
+        let errors = Given { file: Some(text), ..Given::default() }.errors(&[]);
+        assert!(errors.len() == 1 && errors[0].starts_with(expected), "{errors:?}");
+    }
+    let given = Given { file: Some("not a line\n"), ..Given::default() };
+    assert_eq!(given.errors(&[(RUN_MODE, DEVELOP)]).len(), 1, "the mode says that it is ours");
+}
+
+#[test]
 fn mistakes_of_the_file_have_lines_and_no_values() {
     let text = "TOPIC_LIST=a:b\nhunter1\nMQTT_USER_PASSWORD=\"hunter2\nKAFKA_BROKER=hunter3$X\n";
     let given = Given { file: Some(text), ..Given::default() };
