@@ -189,23 +189,27 @@ impl Offsets {
         all
     }
 
-    /// Those of a partition that wait to be tried again are being read again.
-    pub(crate) fn called(&mut self, topic: &str, partition: i32) {
+    /// A partition is being read again from here on: those of its records that wait to be tried
+    /// again will come. One below may have been refused in the meantime, and waits on.
+    pub(crate) fn called(&mut self, topic: &str, partition: i32, from: i64) {
         let Some(entry) = self.partition(topic, partition) else { return };
         let mut called = 0;
-        for refused in entry.refused.values_mut().filter(|refused| refused.now == Now::Waits) {
-            refused.now = Now::Called;
-            called += 1;
+        for (_, refused) in entry.refused.range_mut(from..) {
+            if refused.now == Now::Waits {
+                refused.now = Now::Called;
+                called += 1;
+            }
         }
         self.waiting -= called;
     }
 
-    /// Whether a record that comes again has been seen and is not to be tried again.
+    /// Whether a record that comes again has been seen and is not to be tried again, or not yet: one
+    /// that has only just been refused may have others before it that are called back with it.
     pub(crate) fn is_settled(&self, topic: &str, partition: i32, offset: i64) -> bool {
         let entry = self.partitions.get(topic).and_then(|all| all.get(&partition));
         entry.is_some_and(|entry| {
             let refused = entry.refused.get(&offset);
-            offset < entry.next && refused.is_none_or(|refused| refused.now == Now::UnderWay)
+            offset < entry.next && refused.is_none_or(|refused| refused.now != Now::Called)
         })
     }
 
@@ -405,9 +409,11 @@ mod tests {
         assert_eq!(offsets.under_way_of("t", 0), 0, "nobody waits for them");
         assert_eq!(offsets.to_read_again(), [(Arc::from("t"), 0, 5, 8)]);
         assert_eq!(committable(&offsets), []);
-        assert!(offsets.is_settled("t", 0, 7) && !offsets.is_settled("t", 0, 5));
+        assert!(offsets.is_settled("t", 0, 7) && offsets.is_settled("t", 0, 5), "not called yet");
         assert!(!offsets.is_settled("t", 0, 8), "it has not been seen");
-        offsets.called("t", 0);
+        offsets.called("t", 0, 6);
+        assert_eq!(offsets.waiting(), 1, "5 is below");
+        offsets.called("t", 0, 5);
         assert_eq!((offsets.waiting(), offsets.to_read_again().len()), (0, 0));
         assert!(!offsets.is_settled("t", 0, 5), "it comes again");
 

@@ -372,6 +372,42 @@ fn a_record_that_was_delivered_before_a_crash_is_not_delivered_again() {
     assert_eq!(marks(directory.path()), 0, "Kafka knows the offsets now");
 }
 
+/// How many marks a crash at this moment would leave.
+fn marks_after_a_crash(directory: &Path) -> usize {
+    let copy = tempfile::tempdir().expect("a directory");
+    for file in std::fs::read_dir(directory).expect("a directory") {
+        let file = file.expect("a file");
+        if file.file_type().expect("a type").is_file() {
+            std::fs::copy(file.path(), copy.path().join(file.file_name())).expect("a copy");
+        }
+    }
+    marks(copy.path())
+}
+
+#[test]
+fn marks_go_while_a_sink_runs_once_kafka_knows_the_offsets() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let kafka = kafka();
+    kafka.create_topic("t", 1).expect("a new topic");
+    kafka.produce("t", Some(b"k"), Some(b"v"), &[]).expect("taken");
+    let broker = Broker::new();
+    let storage = open(directory.path());
+    let store = storage.store.clone();
+    let settings = settings(kafka.bootstrap_servers(), vec![sink("s", "t", "a")]);
+    let bridge = broker.start_with(settings, Some(storage));
+    broker.wait("the record", |seen| seen.injects.len() == 1);
+    let (mark, ticket) = {
+        let inject = &broker.lock().injects[0];
+        (inject.mark.clone().expect("there is a store"), inject.ticket.expect("it is a sink's"))
+    };
+    put(&store, mark);
+    assert_eq!(marks_after_a_crash(directory.path()), 1);
+    bridge.injected(ticket, ReasonCode::Success);
+    eventually("it is committed", || kafka.committed("group-s", "t", 0) == Ok(Some(1)));
+    eventually("the mark is gone", || marks_after_a_crash(directory.path()) == 0);
+    stop(bridge, store);
+}
+
 #[test]
 fn without_a_store_or_with_qos_0_nothing_is_marked() {
     let directory = tempfile::tempdir().expect("a directory");

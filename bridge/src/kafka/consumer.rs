@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use midge_config::{ClientProperties, Oauth};
 use midge_rules::Record;
 use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -40,8 +40,8 @@ const BATCH: usize = 256;
 const HOLD: Duration = Duration::from_millis(50);
 /// How long reading again from an offset may take.
 const SEEK: Duration = Duration::from_secs(5);
-/// How often offsets are committed.
-const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// How often librdkafka is told what it may commit.
+const STORE_EVERY: Duration = Duration::from_millis(250);
 /// How long those who take records may lag before fetching is paused.
 const LAG: Duration = Duration::from_secs(1);
 /// How long after a fatal error a new consumer is made.
@@ -148,7 +148,7 @@ impl Reader {
     fn read(&mut self, consumer: BaseConsumer<Context>, stop: &Stop) {
         (self.held, self.again) = (None, None);
         self.rewound.clear();
-        let mut committed = Instant::now();
+        let mut stored = Instant::now();
         let mut full_since = None;
         let mut paused = false;
         let broken = loop {
@@ -157,9 +157,9 @@ impl Reader {
             }
             let now = Instant::now();
             self.judge(&consumer, now);
-            if now.duration_since(committed) >= COMMIT_EVERY {
-                committed = now;
-                self.commit(&consumer);
+            if now.duration_since(stored) >= STORE_EVERY {
+                stored = now;
+                self.store_offsets(&consumer);
             }
             let limit = self.sink.plan.max_under_way;
             let (under_way, waiting) = {
@@ -264,7 +264,7 @@ impl Reader {
             // As in `hold`, the partition is still ours.
             match consumer.seek(&topic, partition, Offset::Offset(lowest), SEEK) {
                 Ok(()) => {
-                    self.sink.offsets().called(&topic, partition);
+                    self.sink.offsets().called(&topic, partition, lowest);
                     self.rewound.retain(|(of, number, _)| (&**of, *number) != (&*topic, partition));
                     self.rewound.push((topic, partition, next));
                 }
@@ -364,13 +364,13 @@ impl Reader {
         pause(consumer);
     }
 
-    /// Tells Kafka, without waiting, what has been taken.
-    fn commit(&self, consumer: &BaseConsumer<Context>) {
+    /// Says what has been taken: librdkafka commits it by its clock, and the context hears of that.
+    fn store_offsets(&self, consumer: &BaseConsumer<Context>) {
         let list = committable(&self.sink, |_, _| true);
         if list.count() > 0
-            && let Err(error) = consumer.commit(&list, CommitMode::Async)
+            && let Err(error) = consumer.store_offsets(&list)
         {
-            debug!(error = %error, "a commit was not sent, the next one covers it");
+            debug!(error = %error, "offsets were not stored, the next time covers it");
         }
     }
 

@@ -91,6 +91,9 @@ pub(super) fn queue(config: &ClientConfig) -> (usize, usize) {
     (messages, kbytes.saturating_mul(1_024))
 }
 
+/// How often offsets that were stored are committed, in milliseconds.
+const COMMIT_EVERY: &str = "1000";
+
 /// The properties of a consumer of the group `group_id`.
 pub(super) fn consumer(
     name: &str,
@@ -106,8 +109,11 @@ pub(super) fn consumer(
     default(&mut config, "fetch.queue.backoff.ms", FETCH_AGAIN);
     config.set("group.id", group_id);
     config.set("auto.offset.reset", offset_reset);
-    config.set("enable.auto.commit", "false");
+    // What is stored is what has been taken, never what was read. Of an asynchronous commit of our
+    // own librdkafka brings no word back, of those by its clock it does.
     config.set("enable.auto.offset.store", "false");
+    config.set("enable.auto.commit", "true");
+    config.set("auto.commit.interval.ms", COMMIT_EVERY);
     config
 }
 
@@ -195,9 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_never_commits_by_itself() {
+    fn a_consumer_commits_nothing_that_it_has_merely_read() {
         let config = consumer("a", &properties(&[]), "group", "latest");
-        assert_eq!(config.get("enable.auto.commit"), Some("false"));
         assert_eq!(config.get("enable.auto.offset.store"), Some("false"));
         assert_eq!(config.get("topic.metadata.refresh.interval.ms"), Some("2000"));
         let rare = [("topic.metadata.refresh.interval.ms", "60000")];
