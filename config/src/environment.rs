@@ -98,8 +98,10 @@ pub(crate) static PROCESS_VARIABLES: &[ProcessVariable] = &[
     variable(
         DB_PERSIST_PATH,
         "none: what waits for Kafka is in memory",
-        "Turns persistence on in this directory: what Kafka does not take waits there. Where a \
-         file or `MIDGE__PERSISTENCE__…` has turned it on already, that counts.",
+        "Turns persistence on in this directory: what Kafka does not take waits there. Where there \
+         is a file instead, as the original's database, or no place to make a directory in, a \
+         warning says so, and it waits in memory. Where a file or `MIDGE__PERSISTENCE__…` has \
+         turned persistence on already, that counts.",
     ),
 ];
 

@@ -15,6 +15,7 @@ mod load;
 mod midge_toml;
 mod mosquitto;
 mod nearest;
+mod place;
 mod properties;
 mod providers;
 mod reference;

@@ -1,7 +1,7 @@
 //! Reads the files that were named and makes one configuration of them.
 //!
 //! This is the only place of the crate that touches the disk, but for what references of properties
-//! stand for ([`Providers`](crate::Providers)).
+//! stand for ([`Providers`](crate::Providers)), and the directory of `DB_PERSIST_PATH`.
 
 #[cfg(test)]
 mod tests;

@@ -2,12 +2,15 @@
 //!
 //! Invariant: what `MIDGE__…` has said stays, and so does the protection that a file has given.
 
+use std::path::Path;
+
 use super::{
     CLIENT_ID, CLIENT_SECRET, DB_PERSIST_PATH, KAFKA_BROKER, LOG_LVL, SASL_SSL, TOKEN_ENDPOINT,
     Variables,
 };
 use crate::draft::Draft;
 use crate::error::Origin;
+use crate::place::{Place, look};
 use crate::resolved::LogTypes;
 use crate::secret::Secret;
 use crate::settings::quoted;
@@ -154,6 +157,15 @@ pub(super) fn persistence(draft: &mut Draft, variables: &Variables) {
     let of_environment = is_said_before(draft, "persistence.enabled");
     if draft.persistence.enabled || of_environment {
         return yields(draft, origin, DB_PERSIST_PATH, "what says persistence.enabled");
+    }
+    match look(Path::new(path)) {
+        Place::Usable => {}
+        // As in the original. Nothing is lost by it: publishers wait for Kafka.
+        Place::None(why) => {
+            let message = format!("ignored: {DB_PERSIST_PATH}: {why}: what waits is in memory");
+            return draft.notice(origin, message);
+        }
+        Place::Refused(why) => return draft.error(origin, DB_PERSIST_PATH, why),
     }
     draft.persistence.enabled = true;
     draft.persistence.directory = path.into();

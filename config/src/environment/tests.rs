@@ -245,9 +245,24 @@ fn levels_and_the_disk_are_as_the_variables_say() {
     assert_eq!(types("info"), (true, true, true, false));
     assert_eq!(types("debug"), (true, true, true, true));
     assert_eq!(types("TRACE"), (true, true, true, true));
-    let config = Given::default().config(&with(&[(DB_PERSIST_PATH, "/data")]));
-    let persistence = config.persistence.expect("a disk");
-    assert_eq!(persistence.directory, PathBuf::from("/data"));
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().join("messages");
+    let at = |path: &std::path::Path| {
+        Given::default().config(&with(&[(DB_PERSIST_PATH, path.to_str().unwrap())]))
+    };
+    assert_eq!(at(&path).persistence.expect("a disk").directory, path);
+    // The original's database, or a place that is not found.
+    std::fs::write(&path, "SQLite format 3").unwrap();
+    for place in [path.clone(), path.join("below")] {
+        let config = at(&place);
+        assert!(config.persistence.is_none());
+        let file = path.display();
+        let told = format!(
+            "environment DB_PERSIST_PATH: ignored: DB_PERSIST_PATH: {file}: found a file, expected \
+             a directory: what waits is in memory"
+        );
+        assert!(notices(&config).contains(&told), "{:?}", notices(&config));
+    }
 }
 
 #[test]
