@@ -68,10 +68,12 @@ fn a_publish_is_acknowledged_when_kafka_has_it_and_on_no_other_connection() {
     drop(client);
     let (mut client, connect) = far.connected(true);
     assert!(!connect.clean_start);
+    // A broker that was killed may have forgotten the subscription, though not the session.
+    client.subscribes();
     kafka.come_back().expect("it comes");
     client.send(&publish(3, false, "plant/a", "2"));
     // Of the one before nothing is said, though Kafka has it by now.
-    assert_eq!(client.packet(), Packet::Puback(ack(3)), "no SUBSCRIBE, and no PUBACK of 2");
+    assert_eq!(client.packet(), Packet::Puback(ack(3)), "no PUBACK of 2");
     client.send(&publish(2, true, "plant/a", "1"));
     assert_eq!(client.packet(), Packet::Puback(ack(2)));
     assert_eq!(numbers(&kafka, "numbers", 3), [0, 1, 2], "once each");
@@ -161,6 +163,7 @@ fn a_source_that_rests_reads_nothing_and_goes_on_where_it_was() {
     drop(client);
     // What was lost on the way comes again; nobody has acknowledged it.
     let (mut client, _) = far.connected(true);
+    client.subscribes();
     client.send(&publish(2, true, "plant/a", "1"));
     herder.target("s", TargetState::Running).expect("it is there");
     assert_eq!(client.packet(), Packet::Puback(ack(2)));

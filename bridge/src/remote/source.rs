@@ -118,7 +118,6 @@ impl Source {
                 shared: Arc::clone(&shared),
                 number: connection,
                 qos,
-                subscribed: false,
                 came: Vec::new(),
                 waiting: HashMap::new(),
                 resting: Vec::new(),
@@ -205,8 +204,6 @@ struct Connection {
     shared: Arc<Shared>,
     number: usize,
     qos: QoS,
-    /// Whether it has ever subscribed.
-    subscribed: bool,
     /// What has come and has not been offered.
     came: Vec<(Publish, Option<Receipt>)>,
     /// How many rules have not taken a message yet, and why one does not, if so.
@@ -231,11 +228,11 @@ impl Side for Connection {
 
     fn event(&mut self, now: Instant, session: &mut Session, event: Event) -> Result<(), Trouble> {
         match event {
-            // A session that an earlier process has left may have other filters.
-            Event::Connected { session_present } if !session_present || !self.subscribed => {
+            // A session that is present may have other filters all the same: those of an earlier
+            // process, or of the last time that a broker saved it before it was killed.
+            Event::Connected { .. } => {
                 session.subscribe(now, &self.shared.routes.subscriptions()[self.number], self.qos);
             }
-            Event::Connected { .. } => {}
             Event::Subscribed(reasons) => {
                 let filters = &self.shared.routes.subscriptions()[self.number];
                 for (filter, reason) in filters.iter().zip(reasons) {
@@ -250,7 +247,6 @@ impl Side for Connection {
                         warn!(%filter, wanted, granted, "the broker grants a lower QoS");
                     }
                 }
-                self.subscribed = true;
             }
             Event::Message(publish, receipt) => self.came.push((publish, receipt)),
             // A source publishes nothing.
