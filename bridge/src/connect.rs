@@ -20,8 +20,8 @@ pub use definition::{Definition, Owner, Properties, TargetState};
 pub use definitions::Definitions;
 pub use distributed::Distributed;
 pub use engine::{
-    ConfigKey, ConfigValue, ConnectorPlan, Engine, Failed, InvalidConfig, Offset, Offsets, Plugin,
-    TaskHandle, TaskPlan, Validation,
+    ConfigKey, ConfigValue, ConnectorPlan, Engine, Failed, InvalidConfig, NotAltered, Offset,
+    Offsets, Plugin, TaskHandle, TaskPlan, Validation,
 };
 pub use group::{Change, Group, Unit};
 pub use herder::{Description, Herder, HerderError};

@@ -21,7 +21,7 @@ mod topic_log;
 mod topics;
 mod verdict;
 
-pub(crate) use admin::{NotMade, make_topic};
+pub(crate) use admin::{NotMade, delete_group, make_topic};
 pub(crate) use consumer::Consumer;
 pub(crate) use producer::Producer;
 pub use properties::{ca_bundle, check};

@@ -12,8 +12,8 @@ use crate::connect::class;
 use crate::connect::rest::exchange::{Answer, Request};
 use crate::connect::{
     About, Access, ConfigKey, ConnectorPlan, Definitions, Engine, Failed, Herder, InvalidConfig,
-    LogLevels, Offsets, Plugin, Properties, Rest, RestSettings, TaskHandle, TaskPlan, TopicTracking,
-    Validation,
+    LogLevels, NotAltered, Offsets, Plugin, Properties, Rest, RestSettings, TaskHandle, TaskPlan,
+    TopicTracking, Validation,
 };
 
 /// The real classes, on nothing.
@@ -68,7 +68,7 @@ impl Engine for Idle {
         Ok(Offsets::new())
     }
 
-    fn alter_offsets(&self, _: &str, _: &Properties, _: &Offsets) -> Result<(), String> {
+    fn alter_offsets(&self, _: &str, _: &Properties, _: &Offsets) -> Result<(), NotAltered> {
         Ok(())
     }
 

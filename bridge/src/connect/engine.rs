@@ -41,6 +41,17 @@ pub enum InvalidConfig {
     Values(Vec<String>),
 }
 
+/// Why a connector is not moved to other offsets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAltered {
+    /// They are no offsets of such a connector.
+    #[error("{0}")]
+    Wrong(String),
+    /// It cannot be done.
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// A class that a worker has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plugin {
@@ -171,7 +182,7 @@ pub trait Engine: Send + Sync + 'static {
         name: &str,
         config: &Properties,
         offsets: &Offsets,
-    ) -> Result<(), String>;
+    ) -> Result<(), NotAltered>;
 
     /// The classes there are: connectors first.
     fn plugins(&self) -> Vec<Plugin>;

@@ -15,16 +15,22 @@ mod sharing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
 use super::definition::{Definition, Owner, Properties, TargetState};
 use super::definitions::Definitions;
-use super::engine::{Engine, Failed, InvalidConfig, Offsets, TaskHandle, TaskPlan};
+use super::engine::{Engine, Failed, InvalidConfig, NotAltered, Offsets, TaskHandle, TaskPlan};
 use super::group::{Change, Group};
 use super::status::{Condition, ConnectorCondition, RunState};
 
 use sharing::Place;
+
+/// How long a connector may take to stop whose offsets are to be moved.
+const STOPPING: Duration = Duration::from_secs(15);
+/// How often it is looked whether it has.
+const POLL: Duration = Duration::from_millis(10);
 
 /// The connectors of a worker.
 pub struct Herder {
@@ -117,6 +123,9 @@ pub enum HerderError {
     /// It has to be stopped before.
     #[error("connector {0} is not stopped")]
     NotStopped(String),
+    /// They are no offsets of it.
+    #[error("{0}")]
+    WrongOffsets(String),
     /// Its offsets cannot be told or moved.
     #[error("{0}")]
     Offsets(String),
@@ -292,14 +301,26 @@ impl Herder {
     /// # Errors
     /// When there is none of this name, when it is not stopped, or when it cannot be moved.
     pub fn alter_offsets(&self, name: &str, offsets: &Offsets) -> Result<(), HerderError> {
-        let herd = self.shared.lock();
-        let wanted = herd.find(name)?;
-        if wanted.target() != TargetState::Stopped || !self.shared.has_stopped(name, wanted) {
-            return Err(HerderError::NotStopped(name.to_owned()));
-        }
-        let config = wanted.definition.config.clone();
-        drop(herd);
-        self.shared.engine.alter_offsets(name, &config, offsets).map_err(HerderError::Offsets)
+        let deadline = Instant::now() + STOPPING;
+        let config = loop {
+            let herd = self.shared.lock();
+            let wanted = herd.find(name)?;
+            let stops = wanted.target() == TargetState::Stopped;
+            if stops && self.shared.has_stopped(name, wanted) {
+                break wanted.definition.config.clone();
+            }
+            drop(herd);
+            // Whoever has just stopped it need not wait for that.
+            if !stops || Instant::now() >= deadline {
+                return Err(HerderError::NotStopped(name.to_owned()));
+            }
+            std::thread::sleep(POLL);
+        };
+        let altered = self.shared.engine.alter_offsets(name, &config, offsets);
+        altered.map_err(|error| match error {
+            NotAltered::Wrong(why) => HerderError::WrongOffsets(why),
+            NotAltered::Failed(why) => HerderError::Offsets(why),
+        })
     }
 
     /// Those who run the connectors.

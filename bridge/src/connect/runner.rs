@@ -18,8 +18,8 @@ use tracing::{info, warn};
 use super::class;
 use super::definition::Properties;
 use super::engine::{
-    ConfigKey, ConnectorPlan, Engine, Failed, InvalidConfig, Offsets, Plugin, TaskHandle, TaskPlan,
-    Validation,
+    ConfigKey, ConnectorPlan, Engine, Failed, InvalidConfig, NotAltered, Offsets, Plugin,
+    TaskHandle, TaskPlan, Validation,
 };
 use super::plan::{
     Broker, InfluxSinkWork, MqttSinkWork, Plan, Reading, Retry, SourceWork, Work, Worker,
@@ -31,7 +31,7 @@ use crate::delivery::{self, Delivery, Pipeline};
 use crate::error_handling::ErrorHandling;
 use crate::host::Host;
 use crate::influx::Database;
-use crate::kafka::group;
+use crate::kafka::{delete_group, group};
 use crate::mapping::{self, Mapping};
 use crate::remote::{self, Remotes, Voice};
 use crate::rule::{self, Rule, acting_client};
@@ -453,22 +453,24 @@ impl Engine for Runner {
         name: &str,
         config: &Properties,
         offsets: &Offsets,
-    ) -> Result<(), String> {
+    ) -> Result<(), NotAltered> {
+        let failed = NotAltered::Failed;
         let plan = Resolved::new(&self.worker, config).plan(name);
-        let plan = plan.map_err(|error| error.to_string())?;
+        let plan = plan.map_err(|error| failed(error.to_string()))?;
         match plan.tasks.first().and_then(|task| reading(&task.work)) {
             Some(reading) => {
                 let (properties, oauth) = self.bridge.kafka(&plan.overrides);
-                let topics = named(reading)?;
-                let beginnings = || group::beginnings(&properties, oauth, &topics);
-                let places = match offsets.is_empty() {
-                    true => beginnings()?,
-                    false => places(offsets, beginnings)?,
-                };
-                group::commit(&properties, oauth, &reading.group_id, &places)
+                if offsets.is_empty() {
+                    let reset = delete_group(&properties, oauth, &reading.group_id);
+                    return reset.map_err(failed);
+                }
+                let places = places(offsets, |topics| {
+                    group::beginnings(&properties, oauth, topics).map_err(failed)
+                });
+                group::commit(&properties, oauth, &reading.group_id, &places?).map_err(failed)
             }
             None if offsets.is_empty() => Ok(()),
-            None => Err("a source of MQTT messages has no offsets".to_owned()),
+            None => Err(NotAltered::Wrong("a source of MQTT messages has no offsets".to_owned())),
         }
     }
 

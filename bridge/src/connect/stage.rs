@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::Properties;
 use super::engine::{
-    ConfigKey, ConfigValue, ConnectorPlan, Engine, Failed, InvalidConfig, Offset, Offsets, Plugin,
-    TaskHandle, TaskPlan, Validation,
+    ConfigKey, ConfigValue, ConnectorPlan, Engine, Failed, InvalidConfig, NotAltered, Offset,
+    Offsets, Plugin, TaskHandle, TaskPlan, Validation,
 };
 
 pub(crate) const SOURCE: &str = "org.apache.kafka.connect.file.FileStreamSourceConnector";
@@ -152,16 +152,22 @@ impl Engine for Stage {
         Ok(self.seen.lock().unwrap().offsets.get(name).cloned().unwrap_or_default())
     }
 
-    fn alter_offsets(&self, name: &str, _: &Properties, offsets: &Offsets) -> Result<(), String> {
+    fn alter_offsets(
+        &self,
+        name: &str,
+        _: &Properties,
+        offsets: &Offsets,
+    ) -> Result<(), NotAltered> {
         for (partition, offset) in offsets {
             if !partition.contains_key("filename") {
-                return Err("Partition objects should contain the key 'filename'".to_owned());
+                let why = "Partition objects should contain the key 'filename'";
+                return Err(NotAltered::Failed(why.to_owned()));
             }
             let position = offset.as_ref().and_then(|offset| offset.get("position"));
             if position.is_some_and(|position| !position.is_i64()) {
-                return Err("The value for the 'position' key in the offset is expected to be a \
-                            Long value"
-                    .to_owned());
+                let why = "The value for the 'position' key in the offset is expected to be a Long \
+                           value";
+                return Err(NotAltered::Failed(why.to_owned()));
             }
         }
         self.set_offsets(name, offsets.clone());

@@ -1,6 +1,6 @@
-//! Making a topic that is not there, with a replication factor of its own.
+//! Making a topic that is not there, with a replication factor of its own; forgetting a group.
 //!
-//! Nothing is asked about the topic by its name before it is made: such a question has Kafka make it
+//! Nothing is asked about a topic by its name before it is made: such a question has Kafka make it
 //! by its own defaults.
 
 // rdkafka's client for this does not ask for tokens; librdkafka takes one in C alone.
@@ -9,7 +9,7 @@
 use std::error::Error;
 use std::ffi::CString;
 use std::ptr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use midge_config::{ClientProperties, Oauth};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -23,6 +23,8 @@ use super::properties;
 
 /// How long Kafka may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long after a group was found to have members it is tried again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// Why a topic has not been made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,14 +44,7 @@ pub(crate) fn make_topic(
     topic: &str,
     replicas: i16,
 ) -> Result<(), NotMade> {
-    let config = properties::producer(name, properties);
-    let callbacks = Callbacks::new(name, oauth).map_err(NotMade::Refused)?;
-    let context = Context(callbacks);
-    let client = AdminClient::from_config_and_context(&config, context)
-        .map_err(|error| NotMade::Refused(properties::explain(&error, properties)))?;
-    if oauth.is_some() {
-        log_in(client.inner()).map_err(|error| NotMade::Yet(error.to_string()))?;
-    }
+    let client = client(name, properties, oauth)?;
     let metadata = client.inner().fetch_metadata(None, PATIENCE);
     let metadata = metadata.map_err(|error| NotMade::Yet(error.to_string()))?;
     if metadata.topics().iter().any(|known| known.name() == topic) {
@@ -67,6 +62,49 @@ pub(crate) fn make_topic(
         Some(Err((_, code))) => judged(code, replicas, brokers),
         _ => Ok(()),
     }
+}
+
+/// Has Kafka forget the offsets of a group without members, and the group.
+pub(crate) fn delete_group(
+    properties: &ClientProperties,
+    oauth: Option<&Oauth>,
+    group_id: &str,
+) -> Result<(), String> {
+    let client = client("offsets", properties, oauth).map_err(|error| match error {
+        NotMade::Yet(why) | NotMade::Refused(why) => why,
+    })?;
+    let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let deleted = runtime.block_on(client.delete_groups(&[group_id], &options));
+        let deleted = deleted.map_err(|error| error.to_string())?;
+        match deleted.into_iter().next() {
+            Some(Err((_, Code::GroupIdNotFound))) | Some(Ok(_)) | None => return Ok(()),
+            // Members that have left are members until Kafka has noticed.
+            Some(Err((_, Code::NonEmptyGroup))) if Instant::now() < deadline => {
+                std::thread::sleep(AGAIN);
+            }
+            Some(Err((group, code))) => return Err(format!("group {group}: {code}")),
+        }
+    }
+}
+
+fn client(
+    name: &str,
+    properties: &ClientProperties,
+    oauth: Option<&Oauth>,
+) -> Result<AdminClient<Context>, NotMade> {
+    let config = properties::producer(name, properties);
+    let callbacks = Callbacks::new(name, oauth).map_err(NotMade::Refused)?;
+    let context = Context(callbacks);
+    let client = AdminClient::from_config_and_context(&config, context)
+        .map_err(|error| NotMade::Refused(properties::explain(&error, properties)))?;
+    if oauth.is_some() {
+        log_in(client.inner()).map_err(|error| NotMade::Yet(error.to_string()))?;
+    }
+    Ok(client)
 }
 
 /// What Kafka's answer means.

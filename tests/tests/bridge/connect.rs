@@ -186,6 +186,20 @@ fn a_stopped_sink_that_is_set_back_delivers_its_records_again() {
     assert_eq!(told["offsets"][0]["offset"]["kafka_offset"], 1);
     assert_eq!(rest(&midge, "PUT", "/connectors/backwards/resume", None).0, 202);
     assert_eq!(subscriber.messages(3), ["again one", "again two", "again two"]);
+
+    let wrong = json!({"offsets": [{
+        "partition": {"kafka_topic": "rest-sink"},
+        "offset": {"kafka_offset": 1},
+    }]});
+    assert_eq!(rest(&midge, "PUT", "/connectors/backwards/stop", None).0, 204);
+    let (status, answer) = rest(&midge, "PATCH", offsets, Some(&wrong));
+    assert_eq!(status, 400, "{answer}");
+    let (status, answer) = rest(&midge, "DELETE", offsets, None);
+    assert_eq!(status, 200, "whoever has stopped it need not wait: {answer}");
+    // Kafka has forgotten them: what counts is auto.offset.reset.
+    assert_eq!(rest(&midge, "GET", offsets, None), (200, json!({ "offsets": [] })));
+    assert_eq!(rest(&midge, "PUT", "/connectors/backwards/resume", None).0, 202);
+    assert_eq!(subscriber.messages(5)[3..], ["again one", "again two"]);
 }
 
 #[test]

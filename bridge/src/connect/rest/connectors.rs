@@ -294,6 +294,7 @@ pub(super) fn refused(error: &HerderError) -> Answer {
             ),
         ),
         HerderError::NoTask(..) => Answer::error(404, &error.to_string()),
+        HerderError::WrongOffsets(why) => Answer::error(400, why),
         HerderError::NotKept(..) | HerderError::Offsets(_) => {
             Answer::error(500, &error.to_string())
         }
