@@ -13,7 +13,6 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tracing::debug;
 
 use super::brokers::Brokers;
@@ -26,9 +25,12 @@ use crate::delivery::{Delivered, Outgoing};
 use crate::observer::{Event, Observer};
 use crate::sink::Sink;
 
+mod again;
+mod assigned;
 mod context;
 mod letters;
 
+use assigned::{committable, pause, resume};
 use context::Context;
 use letters::Letters;
 
@@ -36,10 +38,6 @@ use letters::Letters;
 const POLL: Duration = Duration::from_millis(100);
 /// Records at most that are read before they are handed on.
 const BATCH: usize = 256;
-/// How long records are held up by one that cannot be dealt with, before it is tried again.
-const HOLD: Duration = Duration::from_millis(50);
-/// How long reading again from an offset may take.
-const SEEK: Duration = Duration::from_secs(5);
 /// How often librdkafka is told what it may commit.
 const STORE_EVERY: Duration = Duration::from_millis(250);
 /// How long those who take records may lag before fetching is paused.
@@ -257,38 +255,6 @@ impl Reader {
         broken
     }
 
-    /// Goes back to the records that were not taken.
-    fn read_again(&mut self, consumer: &BaseConsumer<Context>) {
-        let places = self.sink.offsets().to_read_again();
-        for (topic, partition, lowest, next) in places {
-            // As in `hold`, the partition is still ours.
-            match consumer.seek(&topic, partition, Offset::Offset(lowest), SEEK) {
-                Ok(()) => {
-                    self.sink.offsets().called(&topic, partition, lowest);
-                    self.rewound.retain(|(of, number, _)| (&**of, *number) != (&*topic, partition));
-                    self.rewound.push((topic, partition, next));
-                }
-                Err(error) => {
-                    let why = format!("records cannot be read again: {error}");
-                    self.sink.health.trouble(&why);
-                    self.again = Some(Instant::now() + LAG);
-                }
-            }
-        }
-    }
-
-    /// Whether a record of a partition that is being read again needs no more.
-    fn was_settled(&mut self, topic: &str, partition: i32, offset: i64) -> bool {
-        let mut rewound = self.rewound.iter();
-        let found = rewound.position(|(of, number, _)| &**of == topic && *number == partition);
-        let Some(index) = found else { return false };
-        if offset >= self.rewound[index].2 {
-            self.rewound.swap_remove(index);
-            return false;
-        }
-        self.sink.offsets().is_settled(topic, partition, offset)
-    }
-
     /// Makes what goes out of a record, for the next flush.
     ///
     /// # Errors
@@ -345,25 +311,6 @@ impl Reader {
         Ok(())
     }
 
-    /// A record cannot be dealt with now: it comes again after a while, and nothing comes before it.
-    fn hold(
-        &mut self,
-        consumer: &BaseConsumer<Context>,
-        record: &BorrowedMessage<'_>,
-        why: Option<String>,
-    ) {
-        if let Some(why) = why {
-            self.sink.health.trouble(&why);
-        }
-        self.held = Some(Instant::now() + HOLD);
-        let offset = Offset::Offset(record.offset());
-        // The partition is still ours: the group gives them away in a poll alone.
-        if let Err(error) = consumer.seek(record.topic(), record.partition(), offset, SEEK) {
-            self.sink.health.trouble(&format!("a record cannot be read again: {error}"));
-        }
-        pause(consumer);
-    }
-
     /// Says what has been taken: librdkafka commits it by its clock, and the context hears of that.
     fn store_offsets(&self, consumer: &BaseConsumer<Context>) {
         let list = committable(&self.sink, |_, _| true);
@@ -397,34 +344,5 @@ impl Reader {
     fn sign_of_life(&mut self) {
         self.pulse.beat(Instant::now());
         self.sink.health.back();
-    }
-}
-
-/// What may be committed of some partitions.
-fn committable(sink: &Sink, of: impl Fn(&str, i32) -> bool) -> TopicPartitionList {
-    let mut list = TopicPartitionList::new();
-    for (topic, partition, offset) in sink.offsets().committable() {
-        if of(&topic, partition) {
-            // The only error is a partition listed twice.
-            let _ = list.add_partition_offset(&topic, partition, Offset::Offset(offset));
-        }
-    }
-    list
-}
-
-fn pause(consumer: &BaseConsumer<Context>) {
-    // The list must not outlive this call: librdkafka waits for it when the consumer goes.
-    if let Ok(assigned) = consumer.assignment()
-        && let Err(error) = consumer.pause(&assigned)
-    {
-        debug!(error = %error, "partitions were not paused");
-    }
-}
-
-fn resume(consumer: &BaseConsumer<Context>) {
-    if let Ok(assigned) = consumer.assignment()
-        && let Err(error) = consumer.resume(&assigned)
-    {
-        debug!(error = %error, "partitions were not resumed");
     }
 }

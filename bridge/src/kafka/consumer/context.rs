@@ -11,6 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tracing::{debug, info};
 
+use super::assigned::committable;
 use crate::kafka::context::Callbacks;
 use crate::sink::Sink;
 
@@ -44,7 +45,7 @@ impl Context {
         self.sink.wait(Instant::now() + LAST_WAIT, 1, |offsets| {
             elements.iter().all(|e| offsets.under_way_of(e.topic(), e.partition()) == 0)
         });
-        let list = super::committable(&self.sink, |topic, partition| {
+        let list = committable(&self.sink, |topic, partition| {
             elements.iter().any(|e| e.topic() == topic && e.partition() == partition)
         });
         // With Kafka away, or the assignment lost already, a commit could only be waited for.
