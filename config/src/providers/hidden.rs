@@ -43,6 +43,9 @@ impl Hidden {
     /// A message with the references instead.
     #[must_use]
     pub fn hide(&self, message: &str) -> String {
+        if self.texts.is_empty() {
+            return message.to_owned();
+        }
         let mut shown = String::with_capacity(message.len());
         let mut rest = message;
         while let Some(first) = rest.chars().next() {

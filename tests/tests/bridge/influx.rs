@@ -376,3 +376,61 @@ fn request(reader: &mut impl BufRead) -> Option<Write2> {
     let lines = String::from_utf8(body).ok()?.lines().map(str::to_owned).collect();
     Some((path, token, lines))
 }
+
+#[test]
+fn a_password_of_a_provider_that_a_database_sends_back_is_in_no_line_and_no_status() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let url = format!("http://127.0.0.1:{}", listener.local_addr().expect("address").port());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut stream = BufReader::new(stream);
+                while request(&mut stream).is_some() {
+                    let body = "{\"error\":\"no user ana with swordfish-17\"}";
+                    let head = format!("Content-Length: {}", body.len());
+                    let answer = format!("HTTP/1.1 401 Unauthorized\r\n{head}\r\n\r\n{body}");
+                    if stream.get_mut().write_all(answer.as_bytes()).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    let midge = bridged(
+        "[connect]\nrest_listen = \"127.0.0.1:@PORT2@\"\n\
+         worker_properties = \"@DIR@/worker.properties\"\n\
+         [persistence]\nenabled = true\ndirectory = \"@DIR@\"\n",
+    )
+    .listening(&[1, 2])
+    .file(
+        "worker.properties",
+        "config.providers=env\n\
+         config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider\n",
+    )
+    .environment("BRIDGE_INFLUX", "swordfish-17")
+    .start();
+    let kafka = Kafka::shared();
+    for (name, policy) in [("influx-echo-retry", "RETRY"), ("influx-echo-throw", "THROW")] {
+        kafka.create_topic(name, 1);
+        kafka.produce(name, "k:{\"v\":1}\n");
+        let more = json!({
+            "value.converter": JSON,
+            "value.converter.schemas.enable": "false",
+            "consumer.override.auto.offset.reset": "earliest",
+            "connect.influx.username": "ana",
+            "connect.influx.password": "${env:BRIDGE_INFLUX}",
+            "connect.influx.error.policy": policy,
+        });
+        sink(&midge, name, &url, &format!("INSERT INTO m SELECT v FROM `{name}`"), &more);
+    }
+    let told = "no user ana with ${env:BRIDGE_INFLUX}";
+    midge.says(&["not taken, trying again", "connector=influx-echo-retry", told]);
+    let failed = is(&midge, "influx-echo-throw", "FAILED");
+    let trace = failed["tasks"][0]["trace"].as_str().expect("a trace");
+    assert!(trace.contains(told), "{trace}");
+    midge.says(&["a task has failed", "connector=influx-echo-throw"]);
+    let (_, retried) = rest(&midge, "GET", "/connectors/influx-echo-retry/status", None);
+    for shown in [trace, &retried.to_string(), &midge.log()] {
+        assert!(!shown.contains("swordfish-17"), "{shown}");
+    }
+}
