@@ -48,7 +48,13 @@ pub(crate) enum Work {
         generation: Bytes,
     },
     /// Kafka to MQTT, or to a database.
-    Sink { delivery: Delivery, plan: SinkPlan, database: Option<Database> },
+    Sink {
+        delivery: Delivery,
+        plan: SinkPlan,
+        database: Option<Database>,
+        /// Properties of the producer of its dead letters that differ from those of all.
+        letters: ClientProperties,
+    },
 }
 
 /// The rules of connectors.
@@ -78,7 +84,8 @@ pub(crate) fn rules(
                 Work::Source { mapping, filters, limits, waits, generation }
             }
             Some(Compiled::Sink { rule, plan }) => {
-                Work::Sink { delivery: Delivery::Rule(rule), plan, database: None }
+                let (delivery, letters) = (Delivery::Rule(rule), ClientProperties::default());
+                Work::Sink { delivery, plan, database: None, letters }
             }
         };
         rules.push(Rule {

@@ -137,8 +137,11 @@ fn replaced(
 /// What a property says of the clients of tasks, if it is one of theirs and has a place there.
 fn of_tasks(property: &Property, said: &str, origin: &Origin) -> Vec<ClientProperty> {
     let key = property.key.as_str();
-    let name = ["producer.", "consumer."].iter().find_map(|prefix| key.strip_prefix(prefix));
-    let Some(name) = name.filter(|name| !OF_READING.contains(name)) else { return Vec::new() };
+    let name =
+        ["producer.", "consumer.", "admin."].iter().find_map(|prefix| key.strip_prefix(prefix));
+    // One says where the worker itself listens.
+    let is_of_client = |name: &&str| !OF_READING.contains(name) && key != "admin.listeners";
+    let Some(name) = name.filter(is_of_client) else { return Vec::new() };
     match java_property(key, name, &property.value) {
         JavaProperty::Is(pairs) => client_properties(property, said, origin, &pairs),
         // The connectors tell it.

@@ -93,7 +93,7 @@ impl<'a> Start<'a> {
                 self.groups[group].sources.push((number, source));
                 None
             }
-            Work::Sink { delivery, plan, database } => {
+            Work::Sink { delivery, plan, database, letters } => {
                 let health = Health::new(&name, Kind::Sink, usage, hidden);
                 let outcomes = Arc::new(Outcomes::default());
                 let to_database = database.is_some();
@@ -119,7 +119,9 @@ impl<'a> Start<'a> {
                 // Outcomes of what it publishes find it from the first record on.
                 self.bridge.running_mut().insert(number, Running::Sink(Arc::clone(&sink)));
                 let oauth = kafka.oauth.as_ref();
-                let consumer = Consumer::start(sink, &properties, oauth, observer.clone());
+                let letters = kafka.client.overridden(&letters);
+                let observer = observer.clone();
+                let consumer = Consumer::start(sink, &properties, &letters, oauth, observer);
                 consumer
                     .map_err(|message| {
                         self.errors.push(BridgeError { connector: name, origin, message });

@@ -210,7 +210,7 @@ pub fn read(
     let class = named(properties)?;
     let mut given = Given::new(class, name, properties, worker);
     let errors = errors::errors(&mut given);
-    let overrides = overrides::overrides(&mut given);
+    let (overrides, dead_letter_clients) = overrides::overrides(&mut given);
     let progress = common::progress(&given);
     let tasks = (class.tasks)(&mut given);
     given.tell_idle();
@@ -222,6 +222,7 @@ pub fn read(
         errors,
         progress,
         overrides,
+        dead_letter_clients,
         notices: notices.clone(),
     });
     Ok(Reading { plan, errors: mistakes, notices })

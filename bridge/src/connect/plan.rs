@@ -23,8 +23,10 @@ pub struct Plan {
     pub errors: Errors,
     /// Says now and then how many records have passed (`connect.progress.enabled`).
     pub progress: bool,
-    /// `producer.override.*` and `consumer.override.*`, for this connector's own client.
+    /// `producer.override.*` of a source or `consumer.override.*` of a sink, for its own client.
     pub overrides: ClientProperties,
+    /// What its dead letters have of their own.
+    pub dead_letter_clients: DeadLetterClients,
     /// What was accepted and yet is worth a word.
     pub notices: Vec<String>,
 }
@@ -268,6 +270,16 @@ pub struct DeadLetters {
     pub replication_factor: Option<i16>,
     /// Whether headers say where and why a record failed.
     pub context_headers: bool,
+}
+
+/// Properties of the clients that dead letters have of their own. It has no `Debug` because it may
+/// hold secrets.
+#[derive(Clone, Default)]
+pub struct DeadLetterClients {
+    /// Of the producer, for a sink's: those of a source go the way of its records.
+    pub producer: ClientProperties,
+    /// Of the client that makes the topic.
+    pub admin: ClientProperties,
 }
 
 /// What classes have to know of the worker they run in.

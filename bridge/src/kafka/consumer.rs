@@ -50,10 +50,11 @@ pub(crate) struct Consumer(Worker);
 
 impl Consumer {
     /// Makes the client, so that what is wrong with its properties is known at once, and starts
-    /// the thread.
+    /// the thread; `of_letters` are those of the producer of dead letters.
     pub(crate) fn start(
         sink: Arc<Sink>,
         properties: &ClientProperties,
+        of_letters: &ClientProperties,
         oauth: Option<&Oauth>,
         observer: Option<Observer>,
     ) -> Result<Consumer, String> {
@@ -61,7 +62,8 @@ impl Consumer {
         let name = sink.health.name();
         let config = properties::consumer(name, properties, &plan.group_id, plan.offset_reset);
         let callbacks = Arc::new(Callbacks::new(name, oauth)?);
-        let letters = Letters::new(properties::producer(name, properties), &callbacks);
+        properties::check(name, of_letters)?;
+        let letters = Letters::new(properties::producer(name, of_letters), &callbacks);
         let consumer = create(&config, &callbacks, &sink)
             .map_err(|error| properties::explain(&error, properties))?;
         let worker = Worker::spawn("kafka-consumer".to_owned(), move |stop| {

@@ -70,7 +70,6 @@ pub(super) static OPTIONS: &[(&str, Meaning)] = &[
     ("socket.connection.setup.timeout.ms", Client),
     ("sasl.", Client),
     ("ssl.", Client),
-    ("admin.", Idle("there is no client of its own for administration")),
     ("default.api.timeout.ms", Idle("there is no client of its own for administration")),
     ("metadata.recovery.", Idle("the client always looks for the brokers again")),
     ("security.providers", JAVA),
@@ -153,7 +152,6 @@ mod tests {
         assert_eq!(meaning("key.converter.schemas.enable"), Some(Passed));
         assert_eq!(meaning("key.converters"), None);
         assert!(matches!(meaning("admin.listeners"), Some(Only(..))));
-        assert!(matches!(meaning("admin.retries"), Some(Idle(_))));
     }
 
     #[test]

@@ -96,7 +96,9 @@ impl Reader<'_> {
     fn property(&mut self, property: &Property) {
         let key = property.key.as_str();
         let value = property.value.trim();
-        for (prefix, client) in [("producer.", "producer"), ("consumer.", "consumer")] {
+        let clients = [("producer.", "producer"), ("consumer.", "consumer"), ("admin.", "admin")];
+        // Of the worker itself.
+        for (prefix, client) in clients.iter().filter(|_| key != "admin.listeners") {
             if let Some(name) = key.strip_prefix(prefix) {
                 return self.of_tasks(property, name, client);
             }

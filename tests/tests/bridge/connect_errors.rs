@@ -3,7 +3,7 @@
 use midge_tests::{Kafka, eventually};
 use serde_json::{Value, json};
 
-use crate::connect::{STRING, is, publish, rest, source, with_rest};
+use crate::connect::{JSON, SINK, STRING, is, publish, rest, source, with_rest};
 
 /// Providers of a worker's file, and secrets in the directory of the test.
 const PROVIDERS: &str = "config.providers=file,env\n\
@@ -229,6 +229,38 @@ fn a_dead_letter_topic_is_made_with_its_factor_or_the_task_fails_with_the_reason
     made["config"]["errors.deadletterqueue.topic.replication.factor"] = json!("30");
     assert_eq!(rest(&midge, "POST", "/connectors", Some(&made)).0, 201);
     assert!(trace(&midge, "crowded-up").contains("found 30 replicas"));
+}
+
+#[test]
+fn the_producer_of_a_sinks_dead_letters_obeys_its_own_overrides() {
+    let midge = with_rest("").start();
+    let kafka = Kafka::shared();
+    for topic in ["letters-small", "dead-small"] {
+        kafka.create_topic(topic, 1);
+    }
+    let value = "no JSON ".repeat(500);
+    kafka.produce("letters-small", &format!("k:{value}\n"));
+    let mut config = json!({
+        "connector.class": SINK,
+        "topics": "letters-small",
+        "connect.mqtt.hosts": format!("tcp://localhost:{}", midge.port(1)),
+        "connect.mqtt.kcql": "INSERT INTO nowhere SELECT * FROM `letters-small`",
+        "key.converter": STRING,
+        "value.converter": JSON,
+        "consumer.override.auto.offset.reset": "earliest",
+        "errors.tolerance": "all",
+        "errors.deadletterqueue.topic.name": "dead-small",
+        "producer.override.max.request.size": "1000",
+    });
+    let path = "/connectors/small-letters/config";
+    assert_eq!(rest(&midge, "PUT", path, Some(&config)).0, 201);
+    midge.says(&["connector=small-letters", "dead-small", "Message size too large"]);
+    assert!(kafka.records("dead-small", "%s\n").is_empty());
+    // Until it may be as large as it is, it is not lost.
+    config["producer.override.max.request.size"] = json!("100000");
+    assert_eq!(rest(&midge, "PUT", path, Some(&config)).0, 200);
+    let letters = kafka.eventually_records("dead-small", "%s\n", 1);
+    assert_eq!(letters[0].trim(), value.trim());
 }
 
 #[test]

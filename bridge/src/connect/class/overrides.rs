@@ -1,5 +1,5 @@
-//! `producer.override.*` and `consumer.override.*`: properties of a connector's own Kafka client,
-//! laid over the worker's `producer.*` and `consumer.*`.
+//! `producer.override.*`, `consumer.override.*` and `admin.override.*`: properties of a connector's
+//! own Kafka clients, laid over the worker's `producer.*`, `consumer.*` and `admin.*`.
 //!
 //! Invariant: each becomes a property of librdkafka that takes its value, or is refused, or told as
 //! without effect.
@@ -13,6 +13,7 @@ use midge_config::{
 
 use super::Direction;
 use super::given::Given;
+use crate::connect::plan::DeadLetterClients;
 use crate::kafka::{PropertyFault, check_property};
 
 /// Those of a consumer that a sink reads itself.
@@ -27,35 +28,50 @@ pub(super) fn consumer(given: &Given<'_>, name: &str) -> Option<String> {
     (!found.is_empty()).then(|| found.to_owned())
 }
 
-/// Properties for the connector's own client.
-pub(super) fn overrides(given: &mut Given<'_>) -> ClientProperties {
-    let (obeyed, of_worker, others) = match given.class.direction {
-        Direction::Source => {
-            ("producer.override.", "producer.", ["consumer.override.", "admin.override."])
-        }
-        Direction::Sink => {
-            ("consumer.override.", "consumer.", ["producer.override.", "admin.override."])
-        }
+/// Properties for the connector's own client, and for those of its dead letters.
+pub(super) fn overrides(given: &mut Given<'_>) -> (ClientProperties, DeadLetterClients) {
+    let topic = given.text("errors.deadletterqueue.topic.name").is_some();
+    let factor = given.given("errors.deadletterqueue.topic.replication.factor").is_some();
+    let made = topic && factor;
+    // Dead letters of a source go the way of its records.
+    let (own, others) = match given.class.direction {
+        Direction::Source => ("producer", [("consumer", false), ("admin", made)]),
+        Direction::Sink => ("consumer", [("producer", topic), ("admin", made)]),
     };
+    let overrides = of_client(given, own);
+    let [producer, admin] = others.map(|(client, is_obeyed)| {
+        if is_obeyed {
+            return of_client(given, client);
+        }
+        let (properties, prefix) = (given.properties, format!("{client}.override."));
+        for name in properties.keys().filter(|key| key.starts_with(&prefix)) {
+            let direction = given.class.direction.name();
+            let why = format!("the client of a {direction} obeys {own}.override.*");
+            given.notice(format!("ignored: {name}: {why}"));
+        }
+        ClientProperties::default()
+    });
+    (overrides, DeadLetterClients { producer, admin })
+}
+
+/// Properties of a client: the worker's, and the connector's over them.
+fn of_client(given: &mut Given<'_>, client: &str) -> ClientProperties {
+    let (obeyed, of_worker) = (format!("{client}.override."), format!("{client}."));
     let (properties, worker) = (given.properties, given.worker);
-    for name in properties.keys().filter(|key| others.iter().any(|other| key.starts_with(other))) {
-        let direction = given.class.direction.name();
-        given.notice(format!("ignored: {name}: the client of a {direction} obeys {obeyed}*"));
-    }
     let mut sorted = BTreeMap::new();
     // Under which name a property came.
     let mut from: BTreeMap<String, String> = BTreeMap::new();
-    let of_worker = worker.properties.iter().map(|pair| (pair, of_worker));
-    let own = properties.iter().map(|pair| (pair, obeyed));
+    let of_worker = worker.properties.iter().map(|pair| (pair, &of_worker));
+    let own = properties.iter().map(|pair| (pair, &obeyed));
     for ((key, value), prefix) in of_worker.chain(own) {
-        let Some(name) = key.strip_prefix(prefix) else { continue };
-        if given.class.direction == Direction::Sink && OF_READING.contains(&name) {
+        let Some(name) = key.strip_prefix(prefix.as_str()) else { continue };
+        if client == "consumer" && OF_READING.contains(&name) {
             continue;
         }
         match java_property(key, name, value) {
             JavaProperty::Is(pairs) => {
                 for (name, value) in pairs {
-                    if !is_taken(given, key, &name, &value, prefix == obeyed) {
+                    if !is_taken(given, key, &name, &value, *prefix == obeyed) {
                         continue;
                     }
                     from.insert(name.clone(), key.clone());
@@ -63,7 +79,7 @@ pub(super) fn overrides(given: &mut Given<'_>) -> ClientProperties {
                 }
             }
             // Of the worker's that has been told once.
-            JavaProperty::Idle(why) if prefix == obeyed => {
+            JavaProperty::Idle(why) if *prefix == obeyed => {
                 given.notice(format!("ignored: {key}: {why}"));
             }
             JavaProperty::Idle(_) => {}

@@ -12,7 +12,8 @@ use midge_config::{ClientProperties, MqttUser, Secret};
 
 use super::*;
 use crate::connect::plan::{
-    Broker, InfluxDatabase, InfluxSinkWork, MqttSinkWork, RemoteBroker, SourceWork, Work,
+    Broker, DeadLetterClients, InfluxDatabase, InfluxSinkWork, MqttSinkWork, RemoteBroker,
+    SourceWork, Work,
 };
 
 const EVOKLY: &str = "com.evokly.kafka.connect.mqtt.MqttSourceConnector";
@@ -118,12 +119,14 @@ fn shown_broker(broker: &Broker) -> String {
 
 /// Everything of a plan but the properties of its tasks, as text.
 fn shown_plan(plan: &Plan) -> String {
-    let Plan { name, tasks, errors, progress, overrides, notices: _ } = plan;
+    let Plan { name, tasks, errors, progress, overrides, dead_letter_clients, notices: _ } = plan;
     let mut text = format!("{name} {errors:?} progress={progress} overrides=");
     let ClientProperties { plain, secret: hidden } = overrides;
     let hidden: Vec<(&String, &str)> =
         hidden.iter().map(|(name, value)| (name, value.expose())).collect();
     write!(text, "{plain:?} {hidden:?}").unwrap();
+    let DeadLetterClients { producer, admin } = dead_letter_clients;
+    write!(text, " {:?} {:?}", producer.plain, admin.plain).unwrap();
     for Task { config: _, work } in tasks {
         text.push('\n');
         match work {

@@ -47,7 +47,11 @@ impl Runner {
         let failed: Arc<dyn Fn(String) + Send + Sync> = Arc::from(failed);
         let letters = plan.errors.dead_letters.as_ref();
         let topic = letters.map(|letters| {
-            let (properties, oauth) = self.bridge.kafka(&plan.overrides);
+            let admin = &plan.dead_letter_clients.admin;
+            let (properties, oauth) = match &task.work {
+                Work::Source(_) => self.bridge.kafka(&plan.overrides.overridden(admin)),
+                Work::MqttSink(_) | Work::InfluxSink(_) => self.bridge.kafka(admin),
+            };
             let failed = Arc::clone(&failed);
             DeadLetterTopic::prepare(&plan.name, letters, properties, oauth.cloned(), failed)
         });
@@ -151,6 +155,7 @@ impl Runner {
                 delivery: Delivery::Pipeline(Box::new(piped)),
                 plan: sink_plan(&work.reading),
                 database: None,
+                letters: plan.dead_letter_clients.producer.clone(),
             },
         })
     }
@@ -180,6 +185,7 @@ impl Runner {
                 delivery: Delivery::Pipeline(Box::new(piped)),
                 plan: sink_plan(&work.reading),
                 database: Some(database),
+                letters: plan.dead_letter_clients.producer.clone(),
             },
         })
     }

@@ -153,6 +153,21 @@ fn overrides_of_the_consumer_reach_librdkafka_under_its_names() {
     ] {
         assert!(plan.notices.contains(&told.to_owned()), "{:?}", plan.notices);
     }
+    let letters = "errors.deadletterqueue.topic.name=dead\nproducer.override.linger.ms=7\n\
+                   admin.override.client.id=maker\n";
+    let sink = |more: &str| file(&lenses("topics=k", "INSERT INTO x SELECT * FROM k", more));
+    let mut of_worker = worker();
+    of_worker.properties = file("producer.compression.type=lz4\nproducer.linger.ms=3\n");
+    let plan = planned(&sink(letters), &of_worker);
+    let clients = &plan.dead_letter_clients;
+    assert_eq!(clients.producer.plain["compression.type"], "lz4");
+    assert_eq!(clients.producer.plain["linger.ms"], "7");
+    assert!(plan.overrides.plain.is_empty(), "they are not the consumer's");
+    let told = "ignored: admin.override.client.id: the client of a sink obeys consumer.override.*";
+    assert!(plan.notices.contains(&told.to_owned()), "no topic is made: {:?}", plan.notices);
+    let factor = "errors.deadletterqueue.topic.replication.factor=1\n";
+    let plan = planned(&sink(&format!("{letters}{factor}")), &of_worker);
+    assert_eq!(plan.dead_letter_clients.admin.plain["client.id"], "maker");
     let source = format!(
         "name=a\nconnector.class={EVOKLY}\nproducer.override.max.request.size=5000\n\
          producer.override.buffer.memory=4096\nproducer.override.compression.type=lz4\n"
