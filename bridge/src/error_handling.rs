@@ -12,6 +12,9 @@ use crate::connect::Failed;
 use crate::connect::plan::{DeadLetters, Errors, Retry};
 use crate::dead_letters::DeadLetterTopic;
 
+/// The header of a dead letter whose value is left out: how many bytes it had.
+const OMITTED: &str = "__connect.errors.value.omitted";
+
 /// How a task deals with records that do not come through.
 pub(crate) struct ErrorHandling {
     connector: String,
@@ -167,6 +170,13 @@ impl ErrorHandling {
             headers,
         }
     }
+}
+
+/// A dead letter without its value, for one that Kafka finds too large; none if it has no value.
+pub(crate) fn without_value(mut letter: Box<KafkaRecord>) -> Option<Box<KafkaRecord>> {
+    let value = letter.value.take()?;
+    letter.headers.push((Arc::from(OMITTED), Some(Bytes::from(value.len().to_string()))));
+    Some(letter)
 }
 
 /// The trace of a task whose record the other side does not take: by which policy, which record, and

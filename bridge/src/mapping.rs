@@ -34,8 +34,10 @@ pub(crate) struct Piped {
 
 /// What became of a message.
 pub(crate) enum Made {
-    /// A record: its own, or one of the dead-letter topic.
+    /// Its record.
     Record(Box<KafkaRecord>),
+    /// One of the dead-letter topic in its place.
+    Letter(Box<KafkaRecord>),
     /// It is passed over.
     Nothing,
     /// A schema registry is asked, or a dead letter has no topic yet; why there is no answer, if that
@@ -126,7 +128,7 @@ impl Piped {
         }
         match self.errors.judge(error, || original(&self.rule, message)) {
             Judgement::Skip => Made::Nothing,
-            Judgement::DeadLetter(record) => Made::Record(record),
+            Judgement::DeadLetter(letter) => Made::Letter(letter),
             Judgement::Fail => Made::Failed,
         }
     }

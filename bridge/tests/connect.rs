@@ -2,12 +2,12 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use midge_bridge::connect::plan::Worker;
 use midge_bridge::connect::{Definitions, Herder, Properties, RunState, Runner, TargetState};
-use midge_bridge::dev::EmbeddedKafka;
+use midge_bridge::dev::{EmbeddedKafka, ProduceFault, StoredRecord};
 use midge_codec::ReasonCode;
 use midge_core::ShardId;
 use support::{Broker, eventually, kafka, message, offer, settings};
@@ -151,6 +151,83 @@ fn a_poisonous_message_fails_its_task_until_it_is_tolerated_and_a_dead_letter() 
     let stage = dead.headers.iter().find(|(name, _)| name == "__connect.errors.stage");
     assert!(stage.is_some(), "{:?}", dead.headers);
     assert_eq!(texts(&kafka, "readings", 1)[0].0, "d8");
+}
+
+/// How many bytes of a value a dead letter does without.
+fn omitted(letter: &StoredRecord) -> Option<usize> {
+    let mut headers = letter.headers.iter();
+    let (_, bytes) = headers.find(|(name, _)| name == "__connect.errors.value.omitted")?;
+    String::from_utf8_lossy(bytes).parse().ok()
+}
+
+#[test]
+fn a_dead_letter_that_is_too_large_goes_without_its_value_and_stops_nobody() {
+    let kafka = kafka();
+    kafka.create_topic("readings", 1).expect("a new topic");
+    kafka.create_topic("dead", 1).expect("a new topic");
+    let connect = connect(&kafka, Broker::new());
+    connect
+        .put(source(&[("errors.tolerance", "all"), ("errors.deadletterqueue.topic.name", "dead")]));
+    eventually("it runs", || connect.is("s", RunState::Running));
+    let tap = connect.tap();
+    // The client has a bound of its own: one of the record, and one of the dead letter.
+    let large = "x".repeat(1_500_000);
+    connect.publish(tap, "plant/1", &format!(r#"{{"id":"{large}","temperature":1}}"#), 1);
+    connect.publish(tap, "plant/2", &large, 2);
+    connect.broker.wait("both acknowledgements", |seen| seen.done.len() == 2);
+    let letters = kafka.records("dead", 2).expect("they are there");
+    assert!(letters.iter().all(|letter| letter.value.is_none()));
+    let lengths = letters.iter().filter_map(omitted).collect::<BTreeSet<_>>();
+    assert_eq!(lengths, BTreeSet::from([1_500_000, 1_500_025]));
+
+    // So has the topic: the record and its dead letter are refused.
+    let small = r#"{"id":"d1","temperature":1}"#;
+    kafka.fail_produce(&[ProduceFault::TooLarge; 2]).expect("it is told");
+    connect.publish(tap, "plant/3", small, 3);
+    connect.broker.wait("its acknowledgement", |seen| seen.done.len() == 3);
+    assert_eq!(omitted(&kafka.records("dead", 3).expect("it is there")[2]), Some(small.len()));
+    // Nothing is left that could be left out.
+    kafka.fail_produce(&[ProduceFault::TooLarge; 3]).expect("it is told");
+    connect.publish(tap, "plant/4", small, 4);
+    connect.broker.wait("its acknowledgement", |seen| seen.done.len() == 4);
+    connect.publish(tap, "plant/5", r#"{"id":"d5","temperature":1}"#, 5);
+    connect.broker.wait("all acknowledgements", |seen| seen.done.len() == 5);
+    assert!(connect.broker.lock().done.iter().all(|done| done.2 == ReasonCode::Success));
+    assert_eq!(texts(&kafka, "readings", 1)[0].0, "d5");
+    assert!(connect.is("s", RunState::Running));
+}
+
+#[test]
+fn a_sink_goes_on_after_a_dead_letter_that_is_too_large() {
+    let kafka = kafka();
+    kafka.create_topic("orders", 1).expect("a new topic");
+    kafka.create_topic("dead", 1).expect("a new topic");
+    for value in ["poison", "more poison", r#"{"x":1}"#] {
+        kafka.produce("orders", Some(b"k"), Some(value.as_bytes()), &[]).expect("it takes it");
+    }
+    // One goes not at all, the other without its value.
+    kafka.fail_produce(&[ProduceFault::TooLarge; 3]).expect("it is told");
+    let connect = connect(&kafka, Broker::that_answers(ReasonCode::Success));
+    let class = "com.datamountaineer.streamreactor.connect.mqtt.sink.MqttSinkConnector";
+    connect.put(config(&[
+        ("name", "k"),
+        ("connector.class", class),
+        ("topics", "orders"),
+        ("connect.mqtt.hosts", "tcp://localhost:1883"),
+        ("connect.mqtt.kcql", "INSERT INTO all SELECT * FROM orders"),
+        ("key.converter", STRING),
+        ("value.converter", JSON),
+        ("value.converter.schemas.enable", "false"),
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", "dead"),
+        ("consumer.override.auto.offset.reset", "earliest"),
+    ]));
+    connect.broker.wait("the last publish", |seen| seen.injects.len() == 1);
+    assert!(connect.is("k", RunState::Running));
+    kafka.produce("orders", None, Some(b"poison"), &[]).expect("it takes it");
+    let letters = kafka.records("dead", 2).expect("they are there");
+    assert_eq!((&letters[0].value, omitted(&letters[0])), (&None, Some("more poison".len())));
+    assert_eq!((&letters[1].value, omitted(&letters[1])), (&Some(b"poison".to_vec()), None));
 }
 
 #[test]

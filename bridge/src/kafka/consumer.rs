@@ -32,7 +32,7 @@ mod letters;
 
 use assigned::{committable, pause, resume};
 use context::Context;
-use letters::Letters;
+use letters::{Letters, NotPosted};
 
 /// How long a poll waits for a record.
 const POLL: Duration = Duration::from_millis(100);
@@ -293,7 +293,15 @@ impl Reader {
                 Outgoing::None
             }
             Delivered::DeadLetter(letter) => {
-                self.letters.produce(&letter).map_err(Some)?;
+                match self.letters.post(letter) {
+                    Ok(()) => {}
+                    Err(NotPosted::Yet(why)) => return Err(Some(why)),
+                    // Waited for, it would stop the partition for ever.
+                    Err(NotPosted::TooLarge(why)) => {
+                        let of = format!("{topic}[{partition}]@{offset}");
+                        self.sink.health.refused(&of, &why);
+                    }
+                }
                 Outgoing::None
             }
             Delivered::Wait(why) => return Err(why),

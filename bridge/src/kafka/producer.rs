@@ -29,6 +29,7 @@ use crate::spool::Report;
 mod context;
 mod handover;
 mod lane;
+mod letters;
 mod pulse;
 mod send;
 mod settle;
@@ -40,8 +41,8 @@ use handover::Topic;
 use lane::Lane;
 use pulse::Backoff;
 pub(super) use pulse::{PROBE, Pulse};
-use send::{Unsent, hand_over, observe, send};
-use tally::{LETTERS, OTHERS};
+use send::{Unsent, observe, send};
+use tally::OTHERS;
 use watch::Stall;
 
 /// Entries taken from one log before the others have their turn.
@@ -231,32 +232,14 @@ impl Feeder {
         record: &mut RecordBuffer,
         batch: &mut Vec<(Position, Arc<Message>)>,
     ) -> bool {
-        let Some(Connected { client, topics, .. }) = &mut self.connected else { return false };
-        let topic = &mut topics[lane_index];
         let lane = &mut self.lanes[lane_index];
-        if lane.has_failed() || lane.is_resting(Instant::now()) {
+        if self.connected.is_none() || lane.has_failed() || lane.is_resting(Instant::now()) {
             return false;
         }
+        self.post_letters(lane_index);
+        let Some(Connected { client, topics, .. }) = &mut self.connected else { return false };
+        let (lane, topic) = (&mut self.lanes[lane_index], &mut topics[lane_index]);
         let source = Arc::clone(&lane.source);
-        let letters = std::mem::take(&mut lane.letters);
-        for (position, record) in letters {
-            let place = self.slots.insert((lane_index, position, LETTERS));
-            match hand_over(client, &record, place, topic) {
-                Ok(()) => lane.in_flight += 1,
-                Err(Unsent::Full) => {
-                    self.slots.remove(place);
-                    lane.letters.push((position, record));
-                }
-                Err(Unsent::Refused(why, _)) => {
-                    self.slots.remove(place);
-                    lane.letter_refused(&why);
-                }
-                Err(_) => {
-                    self.slots.remove(place);
-                    lane.letter_refused("there is no such topic");
-                }
-            }
-        }
         let taken_at = now();
         let mut log = source.log();
         if end && log.spool.is_spooling() {
@@ -292,6 +275,7 @@ impl Feeder {
                         None => {}
                     }
                 }
+                Err(Unsent::Letter(letter)) => lane.letters.push_back((position, letter)),
                 Err(Unsent::Nothing) => reports.push((position, Report::Delivered)),
                 Err(Unsent::Wait(why)) => {
                     if let Some(why) = why {
@@ -334,6 +318,7 @@ impl Feeder {
                 spool.report(now, position, report);
             }
         });
+        self.post_letters(lane_index);
         full && stopped_at.is_none()
     }
 

@@ -16,7 +16,9 @@ use rdkafka::producer::{
     BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig,
 };
 
+use crate::error_handling::without_value;
 use crate::kafka::context::Callbacks;
+use crate::kafka::verdict;
 
 /// How long Kafka may take; then the record comes again.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -25,6 +27,14 @@ pub(super) struct Letters {
     config: ClientConfig,
     callbacks: Arc<Callbacks>,
     producer: Option<BaseProducer<Context>>,
+}
+
+/// Why Kafka does not have a dead letter.
+pub(super) enum NotPosted {
+    /// It may have it later.
+    Yet(String),
+    /// It never will: it is too large even without a value.
+    TooLarge(String),
 }
 
 struct Context {
@@ -38,10 +48,27 @@ impl Letters {
         Letters { config, callbacks: Arc::clone(callbacks), producer: None }
     }
 
-    /// Has Kafka take a record, and waits until it has.
-    pub(super) fn produce(&mut self, record: &KafkaRecord) -> Result<(), String> {
+    /// Has Kafka take a dead letter, and waits until it has. One that is too large goes without its
+    /// value.
+    pub(super) fn post(&mut self, letter: Box<KafkaRecord>) -> Result<(), NotPosted> {
+        match self.produce(&letter) {
+            Err(NotPosted::TooLarge(why)) => match without_value(letter) {
+                Some(letter) => self.produce(&letter),
+                None => Err(NotPosted::TooLarge(why)),
+            },
+            result => result,
+        }
+    }
+
+    fn produce(&mut self, record: &KafkaRecord) -> Result<(), NotPosted> {
         let topic = &record.kafka_topic;
-        let why = |error: &KafkaError| format!("dead-letter topic {topic:?}: {error}");
+        let why = |error: &KafkaError| {
+            let why = format!("dead-letter topic {topic:?}: {error}");
+            match error.rdkafka_error_code() {
+                Some(code) if verdict::is_too_large(code) => NotPosted::TooLarge(why),
+                _ => NotPosted::Yet(why),
+            }
+        };
         let producer = match self.producer.take() {
             Some(producer) => producer,
             None => {
@@ -77,7 +104,10 @@ impl Letters {
                 producer.purge(PurgeConfig::default().queue().inflight());
                 Err(why(&error))
             }
-            (Ok(()), None) => Err(format!("dead-letter topic {topic:?}: no word of the record")),
+            (Ok(()), None) => {
+                let why = format!("dead-letter topic {topic:?}: no word of the record");
+                Err(NotPosted::Yet(why))
+            }
         }
     }
 }

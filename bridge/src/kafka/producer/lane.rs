@@ -3,7 +3,7 @@
 //! A lane whose only Kafka topic does not exist rests, and begins again from its lowest unfinished
 //! entry once nothing of it is under way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use midge_rules::pipeline::KafkaRecord;
 
 use super::tally::Tally;
 use crate::connect::plan::Within;
+use crate::error_handling::without_value;
 use crate::mapping::{Made, Mapping};
 use crate::source::Source;
 use crate::spool::Report;
@@ -26,8 +27,10 @@ pub(super) struct Lane {
     pub(super) in_flight: usize,
     /// Until when nothing is produced; then everything unfinished is taken again.
     pub(super) rests: Option<Instant>,
-    /// Records that go to the dead-letter topic instead of those that Kafka did not take.
-    pub(super) letters: Vec<(Position, Box<KafkaRecord>)>,
+    /// Records that go to the dead-letter topic in the place of entries, and are not handed over.
+    pub(super) letters: VecDeque<(Position, Box<KafkaRecord>)>,
+    /// Those inside librdkafka.
+    pub(super) posted: BTreeMap<Position, Box<KafkaRecord>>,
     /// The lowest unfinished entry, and since when it is while records are under way.
     front: Option<(Position, Instant)>,
     /// Since when the topics of entries are missing.
@@ -40,9 +43,17 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(source: Arc<Source>) -> Lane {
-        let (letters, tally) = (Vec::new(), Tally::default());
-        let (missing, attempts) = (BTreeMap::new(), 0);
-        Lane { source, in_flight: 0, rests: None, letters, front: None, missing, attempts, tally }
+        Lane {
+            source,
+            in_flight: 0,
+            rests: None,
+            letters: VecDeque::new(),
+            posted: BTreeMap::new(),
+            front: None,
+            missing: BTreeMap::new(),
+            attempts: 0,
+            tally: Tally::default(),
+        }
     }
 
     /// Kafka knows no such topic. It is waited for as `errors.retry.*` say. Where they say nothing, a
@@ -94,8 +105,8 @@ impl Lane {
             return Some(Report::Refused(reason));
         };
         match piped.not_produced(why, message) {
-            Made::Record(record) => {
-                self.letters.push((position, record));
+            Made::Record(record) | Made::Letter(record) => {
+                self.letters.push_back((position, record));
                 None
             }
             Made::Failed => None,
@@ -107,11 +118,24 @@ impl Lane {
         }
     }
 
-    /// Kafka will never take a dead letter: what it stands for stays where it is, and the task fails.
-    pub(super) fn letter_refused(&self, why: &str) {
-        if let Mapping::Pipeline(piped) = &self.source.mapping {
+    /// Kafka will never take a dead letter. One that is too large goes without its value; if it is
+    /// too large even so what it stands for is passed over, or any device could stop all others. For
+    /// any other reason that stays where it is, and the task fails. What the log is told; `None`:
+    /// nothing yet.
+    pub(super) fn letter_refused(
+        &mut self,
+        position: Position,
+        letter: Box<KafkaRecord>,
+        why: &str,
+        too_large: bool,
+    ) -> Option<Report> {
+        if too_large {
+            let Some(letter) = without_value(letter) else { return Some(Report::Delivered) };
+            self.letters.push_back((position, letter));
+        } else if let Mapping::Pipeline(piped) = &self.source.mapping {
             piped.errors.fail(&format!("the dead-letter topic does not take a record: {why}"));
         }
+        None
     }
 
     /// A schema registry is asked, or a topic is being made: nothing is produced for a moment.
@@ -136,6 +160,7 @@ impl Lane {
         self.rests = None;
         // What they stand for is taken again.
         self.letters.clear();
+        self.posted.clear();
         self.front = None;
         self.source.log().spool.rewind();
     }

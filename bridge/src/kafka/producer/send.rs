@@ -20,6 +20,8 @@ pub(super) enum Unsent {
     Full,
     NoTopic,
     Broken(String),
+    /// One of the dead-letter topic goes in its place.
+    Letter(Box<KafkaRecord>),
     /// There is no record, and there never will be one.
     Nothing,
     /// A schema registry is asked; why it does not answer, if that is known.
@@ -45,6 +47,7 @@ pub(super) fn send(
         Mapping::Pipeline(piped) => {
             return match piped.make(message, std::thread::current()) {
                 Made::Record(record) => hand_over(client, &record, place, topic),
+                Made::Letter(letter) => Err(Unsent::Letter(letter)),
                 Made::Nothing => Err(Unsent::Nothing),
                 Made::Wait(why) => Err(Unsent::Wait(why)),
                 Made::Failed => Err(Unsent::Failed),

@@ -6,8 +6,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use midge_codec::ReasonCode;
 use midge_core::Position;
+use midge_rules::pipeline::KafkaRecord;
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::producer::Producer as _;
 use tracing::info;
@@ -46,32 +48,35 @@ impl Feeder {
             source.with(|spool, settled_at| {
                 for ((_, position, topic), report) in lane_reports {
                     lane.in_flight -= 1;
+                    let letter = (topic == LETTERS).then(|| lane.posted.remove(&position));
+                    let letter = letter.flatten();
                     let verdict = match report.result {
                         Ok(_) => spool::Report::Delivered,
                         Err(code)
-                            if verdict::is_too_large(code) && too_large > 1 && {
-                                let entry = spool.get(position);
+                            if verdict::is_too_large(code)
+                                && too_large > 1
+                                && self.batch_bytes > 1
                                 // What fills a batch alone was refused for its own size.
-                                let filled = self.batch_bytes;
-                                filled > 1 && entry.is_some_and(|m| m.payload.len() < filled)
-                            } =>
+                                && value_bytes(spool, position, letter.as_deref())
+                                    .is_some_and(|bytes| bytes < self.batch_bytes) =>
                         {
                             shrink = true;
                             spool::Report::Again
                         }
-                        Err(code)
-                            if topic == LETTERS && verdict::of_record(code) != Verdict::Again =>
-                        {
-                            lane.letter_refused(&code.to_string());
-                            spool::Report::Again
-                        }
-                        Err(code) => match verdict::of_record(code) {
-                            Verdict::Refused(reason) => refuse(lane, spool, position, code, reason),
-                            Verdict::NoTopic => match lane.no_topic(now, position) {
+                        Err(code) => match (verdict::of_record(code), letter) {
+                            (Verdict::Refused(_) | Verdict::NoTopic, Some(letter)) => {
+                                let (why, alone) = (code.to_string(), verdict::is_too_large(code));
+                                let told = lane.letter_refused(position, letter, &why, alone);
+                                told.unwrap_or(spool::Report::Again)
+                            }
+                            (Verdict::Refused(reason), None) => {
+                                refuse(lane, spool, position, code, reason)
+                            }
+                            (Verdict::NoTopic, None) => match lane.no_topic(now, position) {
                                 Some(reason) => refuse(lane, spool, position, code, reason),
                                 None => spool::Report::Again,
                             },
-                            Verdict::Again => {
+                            (Verdict::Again, _) => {
                                 self.broken.get_or_insert_with(|| Broken::Lost(code.to_string()));
                                 spool::Report::Again
                             }
@@ -125,6 +130,18 @@ impl Feeder {
             Ok(client) => Broken::Replaced(client),
             Err(error) => Broken::Lost(error.to_string()),
         });
+    }
+}
+
+/// Bytes of the value of a dead letter, or of the record of an entry.
+fn value_bytes(
+    spool: &spool::Spool,
+    position: Position,
+    letter: Option<&KafkaRecord>,
+) -> Option<usize> {
+    match letter {
+        Some(letter) => Some(letter.value.as_ref().map_or(0, Bytes::len)),
+        None => spool.get(position).map(|message| message.payload.len()),
     }
 }
 
