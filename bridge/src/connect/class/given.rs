@@ -80,7 +80,11 @@ impl<'a> Given<'a> {
             let Some(given) = &judged.given else { continue };
             let others = judged.definition.spellings().filter(|other| other != given);
             for other in others.filter(|other| self.properties.contains_key(*other)) {
-                told.push(format!("ignored: {other}: {given} says the same, and counts"));
+                let what = match self.properties.get(other) == self.properties.get(given) {
+                    true => "the same",
+                    false => "otherwise",
+                };
+                told.push(format!("ignored: {other}: {given} says {what}, and counts"));
             }
         }
         self.notices.extend(told);

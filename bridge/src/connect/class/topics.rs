@@ -9,7 +9,7 @@ use super::given::Given;
 
 /// `topics` or `topics.regex`, in librdkafka's form.
 pub(super) fn topics(given: &mut Given<'_>) -> Option<Vec<String>> {
-    let topics = given.list("topics");
+    let topics = listed(given);
     let regex = given.text("topics.regex");
     let before = given.errors.len();
     let told = |given: &mut Given<'_>, message: &str| {
@@ -35,6 +35,17 @@ pub(super) fn topics(given: &mut Given<'_>) -> Option<Vec<String>> {
     dead_letters(given, &topics, regex.as_deref());
     let topics = if regex.is_some() { vec![pattern?] } else { topics };
     (given.errors.len() == before).then_some(topics)
+}
+
+/// `topics`, each once: Java's consumer takes a list for a set, librdkafka refuses it.
+fn listed(given: &Given<'_>) -> Vec<String> {
+    let mut topics: Vec<String> = Vec::new();
+    for topic in given.list("topics") {
+        if !topics.contains(&topic) {
+            topics.push(topic);
+        }
+    }
+    topics
 }
 
 /// A regular expression of Java as librdkafka takes it: it matches POSIX's extended ones, and a
@@ -152,7 +163,7 @@ pub(super) fn check_statements(given: &mut Given<'_>, option: &str, sources: &[S
         }
         return;
     }
-    let topics = given.list("topics");
+    let topics = listed(given);
     if topics.is_empty() {
         return;
     }

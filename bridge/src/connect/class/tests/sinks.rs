@@ -186,6 +186,13 @@ fn overrides_of_the_consumer_reach_librdkafka_under_its_names() {
 }
 
 #[test]
+fn a_topic_that_is_listed_twice_is_read_once() {
+    let kcql = "INSERT INTO x SELECT * FROM k; INSERT INTO x SELECT * FROM l";
+    let plan = planned(&file(&lenses("topics=k,l,k", kcql, "")), &worker());
+    assert_eq!(mqtt_sink(&plan).reading.topics, ["k", "l"]);
+}
+
+#[test]
 fn what_librdkafka_does_not_take_of_an_override_is_told_and_what_only_java_has_is_idle() {
     let source = format!(
         "name=a\nconnector.class={EVOKLY}\nproducer.override.linger.ms=abc\n\
