@@ -251,7 +251,9 @@ fn validated(client: &Client, class: Option<&str>, format: Format) -> Result<Str
     let class = class.or(said).ok_or_else(|| {
         "connector.class: is missing, and the command line names no class either".to_owned()
     })?;
-    let found = validation(client, class, &json!(input.properties))?;
+    let mut properties = input.properties.clone();
+    properties.entry("connector.class".to_owned()).or_insert_with(|| class.to_owned());
+    let found = validation(client, class, &json!(properties))?;
     let mistakes = shown::mistakes(&found);
     if mistakes.is_empty() {
         return Ok(format!("{}\nNo validation errors.\n", shown::text(&found["name"])));

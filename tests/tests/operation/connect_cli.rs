@@ -176,6 +176,9 @@ fn classes_are_listed_described_and_judge_properties() {
     let error = refuses(&midge, &["create", "influx-sink"], &wrong);
     assert!(error.contains("connect.influx.db") && error.contains("(400)"), "{error}");
     assert!(refuses(&midge, &["validate"], "a=b\n").contains("connector.class: is missing"));
+    // The class of the command line stands in.
+    let bare = connect(&midge, &["validate", "InfluxSinkConnector"], "a=b\n").stdout;
+    assert!(bare.contains("Missing required configuration"), "{bare}");
 }
 
 #[test]
