@@ -11,6 +11,7 @@ pub(crate) mod process;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 
 use crate::draft::Draft;
@@ -230,6 +231,18 @@ impl Rest<'_> {
         let said = self.port.or(self.host)?;
         let host = self.host.map_or("127.0.0.1", |host| host.value.trim());
         let port = self.port.map_or("8083", |port| port.value.trim());
+        let is_address = host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok();
+        let wrong = match (self.host.filter(|_| !is_address), self.port) {
+            (Some(property), _) => Some((property, "an address of this machine, as 127.0.0.1")),
+            (None, Some(property)) if port.parse::<u16>().is_err() => Some((property, "a port")),
+            _ => None,
+        };
+        if let Some((property, expected)) = wrong {
+            let message = format!("found {}, expected {expected}", quoted(property.value.trim()));
+            draft.error(&origin(property.line), &property.key, message);
+            return None;
+        }
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         Some((format!("{host}:{port}"), said.line))
     }
 }

@@ -166,6 +166,13 @@ fn others_reach_rest_with_a_token_only() {
         errors("midge.rest.user=\n", ""),
         "worker.properties:1: midge.rest.user: found nothing, expected a value\n"
     );
+    for (text, expected) in [
+        ("rest.port=abc\n", "rest.port: found \"abc\", expected a port"),
+        ("rest.host.name=\n", "rest.host.name: found nothing, expected an address of this machine"),
+    ] {
+        let found = errors(text, "");
+        assert!(found.starts_with(&format!("worker.properties:1: {expected}")), "{found}");
+    }
     assert_eq!(
         errors("\nbootstrap.servers= \n", ""),
         "worker.properties:2: bootstrap.servers: found nothing, expected HOST:PORT, several with \
