@@ -159,7 +159,7 @@ impl ErrorHandling {
             add("class.name", class.to_owned());
             add("exception.class.name", exception.to_owned());
             add("exception.message", message.to_owned());
-            add("exception.stacktrace", trace(stage, class, exception, message));
+            add("exception.stacktrace", stack(stage, class, exception, message));
         }
         KafkaRecord {
             kafka_topic: Arc::clone(&letters.kafka_topic),
@@ -193,9 +193,14 @@ pub(crate) fn put_trace(policy: &str, of: &str, why: &str) -> String {
 fn trace(stage: Stage, class: &str, exception: &str, message: &str) -> String {
     format!(
         "org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\n\
-         Caused by: {exception}: {message}\n\tat {class} ({})",
-        stage.name()
+         Caused by: {}",
+        stack(stage, class, exception, message)
     )
+}
+
+/// The error's own part of it, which is all of a record that is tolerated.
+fn stack(stage: Stage, class: &str, exception: &str, message: &str) -> String {
+    format!("{exception}: {message}\n\tat {class} ({})", stage.name())
 }
 
 #[cfg(test)]
@@ -292,6 +297,8 @@ mod tests {
         assert_eq!((header("connector.name"), header("task.id")), ("c".to_owned(), "4".to_owned()));
         assert_eq!(header("stage"), "VALUE_CONVERTER");
         assert_eq!(header("exception.message"), "no");
+        let stack = "an.Exception: no\n\tat a.Converter (VALUE_CONVERTER)";
+        assert_eq!(header("exception.stacktrace"), stack, "nothing has been exceeded");
         assert!(traces.lock().unwrap().is_empty());
     }
 }
