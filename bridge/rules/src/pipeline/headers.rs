@@ -83,3 +83,30 @@ impl HeaderConverter {
 fn refused(error: &ConvertError) -> PipelineError {
     PipelineError::of_header(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_what_it_looks_like_only_to_a_converter_with_types() {
+        let value = |converter: &mut HeaderConverter, bytes: &'static [u8]| {
+            converter.datum("t", Some(&Bytes::from_static(bytes))).map(|datum| datum.value)
+        };
+        let mut simple = HeaderConverter::from_options([]).unwrap();
+        for text in ["9", "true", r#"{"x":[1,2]}"#, "2026-01-01"] {
+            assert_eq!(value(&mut simple, text.as_bytes()), Ok(Value::string(text)));
+        }
+        let bytes = Value::Bytes(Bytes::from_static(b"\xff"));
+        assert_eq!(value(&mut simple, b"\xff"), Ok(bytes));
+        let mut typed = HeaderConverter::from_options([
+            ("header.converter", "org.apache.kafka.connect.json.JsonConverter"),
+            ("header.converter.schemas.enable", "false"),
+        ])
+        .unwrap();
+        assert_eq!(value(&mut typed, b"9"), Ok(Value::Int64(9)));
+        assert_eq!(value(&mut typed, b"true"), Ok(Value::Boolean(true)));
+        assert!(matches!(value(&mut typed, br#"{"x":[1,2]}"#), Ok(Value::Map(_))));
+        assert!(value(&mut typed, b"C").is_err());
+    }
+}

@@ -99,7 +99,8 @@ pub(super) static COMMON: &[OptionDef] = &[
         Null,
         Low,
         "HeaderConverter class used to convert between Kafka Connect format and the serialized \
-         form of headers. By default, the SimpleHeaderConverter is used.",
+         form of headers. By default, the SimpleHeaderConverter is used, for which text \
+         stays text.",
     )
     .shown(GROUP, 10, Width::Short, "Header converter class"),
     OptionDef::new(
