@@ -115,6 +115,15 @@ impl<'a> Given<'a> {
         self.given(name).unwrap_or(name).to_owned()
     }
 
+    /// Another spelling by which an option was given as well, with another text.
+    pub(super) fn says_otherwise(&self, name: &str) -> Option<&'static str> {
+        let counts = self.raw(name)?.trim();
+        let given = self.given(name)?;
+        let others = self.find(name).definition.spellings().filter(|other| *other != given);
+        let says = |other: &&str| self.properties.get(*other).is_some_and(|t| t.trim() != counts);
+        others.into_iter().find(says)
+    }
+
     /// A text; one that is empty is none.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         match &self.find(name).value {

@@ -174,6 +174,12 @@ pub(super) fn statements<T>(
         }
         return None;
     };
+    // One of them would be passed over, and nobody can say which was meant.
+    if let Some(other) = given.says_otherwise(option) {
+        let why = format!("found other statements in {other}, expected them in one place");
+        given.error(&spelt, format!("{spelt}: {why}"));
+        return None;
+    }
     let told = |given: &mut Given<'_>, error: &KcqlError| {
         given.error(&spelt, format!("{spelt}: {}", error.drawn().to_string().trim_end()));
     };

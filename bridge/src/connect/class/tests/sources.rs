@@ -207,6 +207,19 @@ fn transforms_and_converters_are_part_of_every_statement() {
 }
 
 #[test]
+fn statements_stand_in_one_place() {
+    let one = "INSERT INTO a SELECT * FROM a";
+    let both = |other: &str| file(&lenses(one, &format!("connect.mqtt.ksql={other}\n")));
+    let Err(found) = plan("s", &both("INSERT INTO b SELECT * FROM b"), &worker()) else {
+        panic!("nobody knows which was meant");
+    };
+    let found = found.to_string();
+    assert!(found.contains("connect.mqtt.kcql: found other statements in connect.mqtt.ksql"));
+    let notices = planned(&both(one), &worker()).notices;
+    assert!(notices.iter().any(|notice| notice.contains("says the same")), "{notices:?}");
+}
+
+#[test]
 fn all_mistakes_are_told_at_once() {
     let text = format!(
         "name=a\nconnector.class={LENSES_SOURCE}\ntasks.max=none\n\
