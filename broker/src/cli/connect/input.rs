@@ -8,7 +8,7 @@ use midge_config::parse_properties;
 use serde_json::Value;
 
 use super::arguments::Format;
-use super::shown::{MASK, Properties, is_secret, properties};
+use super::shown::{MASK, Properties, is_masked, properties};
 
 /// More is no connector: the interface takes no larger body.
 const BYTES_MAX: u64 = 4 << 20;
@@ -37,7 +37,7 @@ impl Input {
         if input.properties.is_empty() {
             return Err("standard input: found no properties of a connector".to_owned());
         }
-        let masked = input.properties.iter().find(|(key, value)| is_secret(key) && *value == MASK);
+        let masked = input.properties.iter().find(|(key, value)| is_masked(key, value));
         match masked {
             Some((key, _)) => Err(format!(
                 "standard input: {key}: found {MASK}, which stands for a secret where properties \
@@ -131,6 +131,7 @@ mod tests {
     fn what_stands_for_a_secret_is_refused() {
         let error = read("a.password=**********\n", Format::Properties).expect_err("a mask");
         assert!(error.starts_with("standard input: a.password: found **********"), "{error}");
+        assert!(read("url=http://u:**********@r\n", Format::Properties).is_err());
         assert!(read("a=**********\n", Format::Properties).is_ok());
         assert!(read("# nothing\n", Format::Properties).is_err());
     }

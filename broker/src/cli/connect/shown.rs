@@ -1,7 +1,9 @@
 //! What `midge connect` prints, in the words and the form of the tool it stands for.
 //!
-//! Invariant: the value of a property that is a secret by its name is never among them.
+//! Invariant: the value of a property that is a secret by its name is never among them, nor a password
+//! within an address.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -21,12 +23,42 @@ const SECRET: &[&str] =
 const FIRST: &[&str] = &["name", "connector.class", "tasks.max", "topics"];
 
 /// A value as it may be shown.
-fn value<'v>(key: &str, value: &'v str) -> &'v str {
-    if is_secret(key) { MASK } else { value }
+fn value<'v>(key: &str, value: &'v str) -> Cow<'v, str> {
+    if is_secret(key) { Cow::Borrowed(MASK) } else { without_passwords(value) }
+}
+
+/// A text without the passwords of the addresses in it, `http://USER:PASSWORD@HOST`.
+fn without_passwords(text: &str) -> Cow<'_, str> {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once("://") {
+        shown.push_str(before);
+        shown.push_str("://");
+        let end = behind.find(['/', '?', '#', ',']).unwrap_or(behind.len());
+        let (authority, after) = behind.split_at(end);
+        match authority
+            .rsplit_once('@')
+            .and_then(|(user, host)| Some((user.split_once(':')?, host)))
+        {
+            Some(((user, _), host)) => shown.push_str(&format!("{user}:{MASK}@{host}")),
+            None => shown.push_str(authority),
+        }
+        rest = after;
+    }
+    if shown.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
+}
+
+/// Whether a value has the mask of a secret in it.
+pub(super) fn is_masked(key: &str, value: &str) -> bool {
+    (is_secret(key) && value == MASK) || value.contains(&format!(":{MASK}@"))
 }
 
 /// Whether a property's value is a secret.
-pub(super) fn is_secret(key: &str) -> bool {
+fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     // What only begins with the word, such as `tokens.max`, is one too: better too many.
     SECRET.iter().any(|word| key.contains(word))

@@ -35,6 +35,18 @@ fn a_connector_stands_as_its_file_does_under_the_name_that_was_asked_for() {
 }
 
 #[test]
+fn a_password_within_an_address_is_not_shown() {
+    for (said, shown) in [
+        ("http://u:p:w@r:8081,https://r2", "http://u:**********@r:8081,https://r2"),
+        ("tcp://host:1883", "tcp://host:1883"),
+        ("ssl://u@h/a:b@c", "ssl://u@h/a:b@c"),
+        ("INSERT INTO a SELECT * FROM b", "INSERT INTO a SELECT * FROM b"),
+    ] {
+        assert_eq!(value("value.converter.schema.registry.url", said), shown);
+    }
+}
+
+#[test]
 fn a_trace_stands_under_its_task() {
     let found = json!({
         "name": "a",
