@@ -1,6 +1,7 @@
 //! The running bridge, as the broker holds it.
 
 mod start;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -23,6 +24,7 @@ use crate::sink::Sink;
 use crate::source::Source;
 use crate::storage::{Queues, Storage, transaction};
 use start::Start;
+use waiting::{Lot, Waiting};
 
 /// The running bridge: one thread a producer (shared by connectors that are started together and
 /// have equal properties), one thread a sink connector.
@@ -41,6 +43,8 @@ struct Changes {
     next: u32,
     crews: BTreeMap<CrewId, Crew>,
     storage: Option<Kept>,
+    /// What waits for connectors that are being started anew, by their names.
+    lots: BTreeMap<String, Arc<Lot>>,
 }
 
 /// The storage, and what it has for connectors that are not running.
@@ -61,8 +65,15 @@ struct Crew {
 }
 
 enum Running {
-    Source { source: Arc<Source>, producer: Arc<Producer>, paused: bool },
+    /// `away`: its host does not know it any more. A source that rests, or has failed, is known.
+    Source {
+        source: Arc<Source>,
+        producer: Arc<Producer>,
+        away: bool,
+    },
     Sink(Arc<Sink>),
+    /// A source of this broker between its end and its next start.
+    Waiting(Waiting),
 }
 
 impl Bridge {
@@ -90,7 +101,8 @@ impl Bridge {
             }
             Kept { store, queues: Queues::new(&kept), marks: MarksBySink::new(&kept) }
         });
-        let changes = Changes { next: 0, crews: BTreeMap::new(), storage };
+        let (crews, lots) = (BTreeMap::new(), BTreeMap::new());
+        let changes = Changes { next: 0, crews, storage, lots };
         let bridge = Bridge {
             host,
             kafka,
@@ -135,10 +147,11 @@ impl Bridge {
     pub fn remove(&self, crew: CrewId, grace: Duration) {
         let mut changes = self.changes();
         let Some(crew) = changes.crews.remove(&crew) else { return };
+        let grace = self.grace(&crew, grace);
         for number in &crew.numbers {
             // Sources stay until no shard offers them anything any more.
-            if let Some(Running::Source { paused, .. }) = self.running_mut().get_mut(number) {
-                *paused = true;
+            if let Some(Running::Source { away, .. }) = self.running_mut().get_mut(number) {
+                *away = true;
             }
         }
         self.retap();
@@ -146,28 +159,49 @@ impl Bridge {
         self.dismiss(&mut changes, &crew);
     }
 
-    /// Stops taking messages or records for a connector, or goes on. What has been taken goes its
-    /// way. Whether there is such a connector.
+    /// What is worth waiting for: nothing, where all of a crew rest or have failed.
+    fn grace(&self, crew: &Crew, grace: Duration) -> Duration {
+        let running = self.running();
+        let mut sources = crew.numbers.iter().filter_map(|number| match running.get(number) {
+            Some(Running::Source { source, .. }) => Some(source),
+            _ => None,
+        });
+        let first = sources.next();
+        let stuck =
+            first.is_some_and(|source| !source.works()) && sources.all(|source| !source.works());
+        if stuck { Duration::ZERO } else { grace }
+    }
+
+    /// Has a connector rest, or go on: a sink reads nothing more, a source brings nothing to Kafka
+    /// and keeps what comes, as while Kafka is away; at another broker it takes nothing. Whether
+    /// there is such a connector.
     pub fn pause(&self, connector: &str, pause: bool) -> bool {
         // Two callers must not give the shards their rules in the wrong order.
         let _changes = self.changes();
         let mut running = self.running_mut();
-        let found = running.values_mut().find(|one| one.health().name() == connector);
-        let is_source = match found {
+        let mut all = running.values_mut();
+        let found = all.find(|one| one.health().is_some_and(|health| health.name() == connector));
+        match found {
             None => return false,
-            Some(Running::Source { paused, .. }) => {
-                *paused = pause;
-                true
+            Some(Running::Source { source, producer, away }) => {
+                if Arc::ptr_eq(source.host(), &self.host) {
+                    source.rest(pause);
+                    producer.wake();
+                    return true;
+                }
+                *away = pause;
             }
             Some(Running::Sink(sink)) => {
                 sink.pause(pause);
-                false
+                return true;
             }
-        };
-        drop(running);
-        if is_source {
-            self.retap();
+            Some(Running::Waiting(waiting)) => {
+                waiting.rest(pause);
+                return true;
+            }
         }
+        drop(running);
+        self.retap();
         true
     }
 
@@ -180,9 +214,10 @@ impl Bridge {
     fn taps_of(&self, host: &Arc<dyn Host>) -> Arc<[Tap]> {
         let running = self.running();
         let sources = running.values().filter_map(|connector| match connector {
-            Running::Source { source, paused: false, .. } if Arc::ptr_eq(source.host(), host) => {
+            Running::Source { source, away: false, .. } if Arc::ptr_eq(source.host(), host) => {
                 Some(source.tap.clone())
             }
+            Running::Waiting(waiting) if Arc::ptr_eq(&self.host, host) => waiting.tap().cloned(),
             _ => None,
         });
         sources.collect()
@@ -214,6 +249,9 @@ impl Bridge {
                     source.push(shard, run);
                     producer.wake();
                 }
+                Some(Running::Waiting(waiting)) => {
+                    refused.extend(run.filter_map(|offer| waiting.park(shard, offer)));
+                }
                 // A tap that is gone: nobody takes the message any more.
                 _ => refused.extend(run.filter_map(|offer| {
                     Some((shard, offer.duty?, ReasonCode::ImplementationSpecificError))
@@ -235,8 +273,7 @@ impl Bridge {
 
     /// Why a connection of these rules to another broker cannot be had, or that it can.
     pub(crate) fn remote(&self, rules: &[String], connection: usize, away: Option<&str>) {
-        for running in self.running().values() {
-            let health = running.health();
+        for health in self.running().values().filter_map(Running::health) {
             if rules.iter().any(|rule| rule == health.name()) {
                 health.remote(connection, away);
             }
@@ -246,7 +283,7 @@ impl Bridge {
     /// Why the other broker of these rules is away, while it is.
     pub(crate) fn remote_trouble(&self, rules: &[String]) -> Option<String> {
         let running = self.running();
-        let mut of_rules = running.values().map(Running::health);
+        let mut of_rules = running.values().filter_map(Running::health);
         of_rules.find_map(|health| {
             rules.iter().any(|rule| rule == health.name()).then(|| health.remote_trouble())?
         })
@@ -256,9 +293,10 @@ impl Bridge {
     pub fn status(&self) -> Vec<ConnectorStatus> {
         self.running()
             .values()
-            .map(|connector| match connector {
-                Running::Source { source, .. } => source.status(),
-                Running::Sink(sink) => sink.status(),
+            .filter_map(|connector| match connector {
+                Running::Source { source, .. } => Some(source.status()),
+                Running::Sink(sink) => Some(sink.status()),
+                Running::Waiting(waiting) => waiting.next().map(|source| source.status()),
             })
             .collect()
     }
@@ -284,7 +322,7 @@ impl Bridge {
         crews.values().for_each(|crew| crew.finish_stop(deadline));
         for connector in self.running().values() {
             connector.end();
-            if let Running::Source { source, .. } = connector {
+            if let Some(source) = connector.source() {
                 source.release();
             }
         }
@@ -313,10 +351,14 @@ impl Bridge {
 
     /// Forgets connectors whose threads have ended, but for what is kept for others of their names.
     fn dismiss(&self, changes: &mut Changes, crew: &Crew) {
-        let gone: Vec<Running> = {
+        let gone = {
             let mut running = self.running_mut();
             crew.numbers.iter().filter_map(|number| running.remove(number)).collect()
         };
+        self.leave(changes, gone);
+    }
+
+    fn leave(&self, changes: &mut Changes, gone: Vec<Running>) {
         let mut ending: Vec<Arc<dyn Host>> = Vec::new();
         for running in gone {
             running.end();
@@ -332,7 +374,7 @@ impl Bridge {
                         kept.marks.give_back(sink.health.name(), marks);
                     }
                 }
-                (Running::Sink(_), None) => {}
+                (Running::Sink(_), None) | (Running::Waiting(_), _) => {}
             }
         }
         // No other crew has theirs: a second time does nothing.
@@ -361,10 +403,19 @@ impl Bridge {
 }
 
 impl Running {
-    fn health(&self) -> &Health {
+    fn health(&self) -> Option<&Health> {
         match self {
-            Running::Source { source, .. } => &source.health,
-            Running::Sink(sink) => &sink.health,
+            Running::Source { source, .. } => Some(&source.health),
+            Running::Sink(sink) => Some(&sink.health),
+            Running::Waiting(waiting) => waiting.next().map(|source| &source.health),
+        }
+    }
+
+    fn source(&self) -> Option<&Arc<Source>> {
+        match self {
+            Running::Source { source, .. } => Some(source),
+            Running::Sink(_) => None,
+            Running::Waiting(waiting) => waiting.next(),
         }
     }
 
@@ -372,16 +423,19 @@ impl Running {
         match self {
             Running::Source { source, .. } => Some(source.host()),
             Running::Sink(sink) => sink.host(),
+            Running::Waiting(waiting) => waiting.next().map(|source| source.host()),
         }
     }
 
     /// Its threads have ended, or were left behind.
     fn end(&self) {
-        if let Running::Source { source, .. } = self {
+        if let Some(source) = self.source() {
             // A producer that was left behind has not done it.
             source.close();
         }
-        self.health().stop();
+        if let Some(health) = self.health() {
+            health.stop();
+        }
     }
 }
 

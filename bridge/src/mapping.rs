@@ -56,6 +56,11 @@ impl Mapping {
         }
     }
 
+    /// Whether its task has failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self, Mapping::Pipeline(piped) if piped.errors.has_failed())
+    }
+
     /// Its name in trails.
     pub(crate) fn name(&self) -> &Text {
         self.rule().name()

@@ -4,6 +4,7 @@
 //! sent. What the log asks for is done under it, so that it is done in order: nothing of that waits
 //! for a disk or for another thread.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::Thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -29,6 +30,8 @@ pub(crate) struct Source {
     host: Arc<dyn Host>,
     /// The producer's thread, once it runs.
     producer: OnceLock<Thread>,
+    /// Nothing goes to Kafka for the moment.
+    rests: AtomicBool,
 }
 
 /// The log with what carries its wishes out.
@@ -66,8 +69,16 @@ impl Source {
         let log = Log { spool, store: None, duties: Vec::new(), closed: false };
         let log = Mutex::new(log);
         let overlaps = Overlaps::default();
-        let source =
-            Source { mapping, tap, health, overlaps, log, host, producer: OnceLock::new() };
+        let source = Source {
+            mapping,
+            tap,
+            health,
+            overlaps,
+            log,
+            host,
+            producer: OnceLock::new(),
+            rests: AtomicBool::new(false),
+        };
         let source = Arc::new(source);
         if let Some(store) = store {
             source.attach(store);
@@ -99,6 +110,16 @@ impl Source {
     pub(crate) fn produced_by(&self, thread: Thread) {
         // A source has one producer for life.
         let _ = self.producer.set(thread);
+    }
+
+    /// Has it bring nothing to Kafka, or go on.
+    pub(crate) fn rest(&self, rest: bool) {
+        self.rests.store(rest, Ordering::Relaxed);
+    }
+
+    /// Whether it brings messages to Kafka: it neither rests nor has failed.
+    pub(crate) fn works(&self) -> bool {
+        !self.rests.load(Ordering::Relaxed) && !self.mapping.has_failed()
     }
 
     /// Where its messages come from.

@@ -57,7 +57,7 @@ impl<'a> Start<'a> {
                     crew.producers.push(Arc::clone(&producer));
                     for (number, source) in sources {
                         let producer = Arc::clone(&producer);
-                        let source = Running::Source { source, producer, paused: false };
+                        let source = Running::Source { source, producer, away: false };
                         self.bridge.running_mut().insert(number, source);
                     }
                 }

@@ -148,7 +148,7 @@ pub trait Engine: Send + Sync + 'static {
         failed: Failed,
     ) -> Result<TaskHandle, String>;
 
-    /// Has a task take nothing new, or go on.
+    /// Has a task bring nothing to the other side, or go on.
     fn pause(&self, task: &TaskHandle, pause: bool);
 
     /// What keeps a task that runs from its work for the moment, if anything does.
@@ -156,6 +156,20 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Ends a task; returns when nothing of it runs.
     fn end(&self, task: TaskHandle);
+
+    /// The same for a task that is to be started again: what comes for it waits until its connector
+    /// is let go, where that can be.
+    fn hold(&self, task: TaskHandle) {
+        self.end(task);
+    }
+
+    /// All tasks of a connector that are to run have been started: they take what has waited.
+    fn let_go(&self, _name: &str) {}
+
+    /// Whether a task that has failed goes on keeping what comes for it, until it is started again.
+    fn keeps(&self, _task: &TaskHandle) -> bool {
+        false
+    }
 
     /// Kafka topics that a connector has used since they were last forgotten.
     fn topics(&self, name: &str) -> BTreeSet<String>;

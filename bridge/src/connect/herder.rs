@@ -188,7 +188,12 @@ impl Herder {
         });
         for (name, definition) in all {
             let mut herd = shared.lock();
+            let paused = definition.target == TargetState::Paused;
             shared.want(&mut herd, &name, definition);
+            if let Some(wanted) = herd.wanted.get_mut(&name).filter(|_| paused) {
+                // It had tasks when it was paused: they rest again, and keep what comes.
+                wanted.tasks.push(Task::default());
+            }
         }
         let thread = std::thread::Builder::new().name("herder".to_owned()).spawn({
             let shared = Arc::clone(&shared);
@@ -650,19 +655,24 @@ impl Shared {
             info!(connector = name, "connector ended");
             return;
         };
-        if runs.epoch != epoch || definition.target == TargetState::Stopped {
+        if definition.target == TargetState::Stopped {
             self.end_all(name, runs);
             runs.epoch = epoch;
-        }
-        if definition.target == TargetState::Stopped {
             return self.tell(name, epoch, |wanted| {
                 wanted.tasks.clear();
                 wanted.condition = self.condition(RunState::Stopped, None);
             });
         }
+        if runs.epoch != epoch {
+            for number in runs.tasks.keys().copied().collect::<Vec<_>>() {
+                self.end_one(name, runs, number, true);
+            }
+            runs.epoch = epoch;
+        }
         let plan = match self.engine.plan(name, &definition.config) {
             Ok(plan) => plan,
             Err(error) => {
+                self.engine.let_go(name);
                 let trace = error.to_string();
                 return self.tell(name, epoch, |wanted| {
                     wanted.condition = self.condition(RunState::Failed, Some(trace));
@@ -673,6 +683,7 @@ impl Shared {
         let state = if paused { RunState::Paused } else { RunState::Running };
         if paused && runs.tasks.is_empty() && tasks.is_empty() {
             // A connector that has never run has no tasks yet.
+            self.engine.let_go(name);
             return self.tell(name, epoch, |wanted| {
                 wanted.condition = self.condition(state, None);
             });
@@ -681,7 +692,7 @@ impl Shared {
             let wanted = tasks.get(number).cloned().unwrap_or_default();
             let place = self.place(name, number, &definition, task);
             if place == Place::Elsewhere {
-                self.end_one(name, runs, number);
+                self.end_one(name, runs, number, false);
                 self.tell_task(name, epoch, number, task, RunState::Unassigned, None);
                 continue;
             }
@@ -698,9 +709,16 @@ impl Shared {
                     self.tell_task(name, epoch, number, task, state, None);
                     continue;
                 }
+                // Nobody has asked for another attempt: what comes for it is kept.
+                Some((attempt, handle, rests))
+                    if attempt == wanted.attempt && !fenced && self.engine.keeps(&handle) =>
+                {
+                    runs.tasks.insert(number, (attempt, handle, rests));
+                    continue;
+                }
                 Some(old) => {
                     runs.tasks.insert(number, old);
-                    self.end_one(name, runs, number);
+                    self.end_one(name, runs, number, !failed);
                 }
                 None => {}
             }
@@ -723,6 +741,7 @@ impl Shared {
                 }
             }
         }
+        self.engine.let_go(name);
         self.tell(name, epoch, |wanted| {
             wanted.tasks.truncate(plan.tasks.len());
             wanted.condition = self.condition(state, None);
@@ -731,13 +750,18 @@ impl Shared {
 
     fn end_all(&self, name: &str, runs: &mut Running) {
         while let Some(number) = runs.tasks.keys().next().copied() {
-            self.end_one(name, runs, number);
+            self.end_one(name, runs, number, false);
         }
     }
 
-    fn end_one(&self, name: &str, runs: &mut Running, number: usize) {
+    /// Ends a task; with `hold` what comes for it waits until the connector is let go.
+    fn end_one(&self, name: &str, runs: &mut Running, number: usize, hold: bool) {
         let Some((_, handle, _)) = runs.tasks.remove(&number) else { return };
-        self.engine.end(handle);
+        if hold {
+            self.engine.hold(handle);
+        } else {
+            self.engine.end(handle);
+        }
         let mut herd = self.lock();
         herd.shared.remove(&(name.to_owned(), number));
         herd.fenced.remove(&(name.to_owned(), number));

@@ -134,7 +134,7 @@ impl Engine for Runner {
         {
             return Err(format!("another connector has the name {:?} already", taken.name));
         }
-        let crew = self.bridge.add_rules(rules).map_err(|errors| {
+        let crew = self.bridge.add_rules_of(name, rules).map_err(|errors| {
             let errors: Vec<String> = errors.into_iter().map(|error| error.message).collect();
             resolved.hide(&errors.join("\n"))
         })?;
@@ -168,6 +168,22 @@ impl Engine for Runner {
         if let Some(running) = running {
             self.bridge.remove(running.crew, GRACE);
         }
+    }
+
+    fn hold(&self, task: TaskHandle) {
+        let running = self.running().remove(&task.0);
+        if let Some(Running { task: (name, _), crew, .. }) = running {
+            self.bridge.hold(&name, crew, GRACE);
+        }
+    }
+
+    fn let_go(&self, name: &str) {
+        self.bridge.let_go(name);
+    }
+
+    fn keeps(&self, task: &TaskHandle) -> bool {
+        let rules = self.running().get(&task.0).map(|running| running.rules.clone());
+        rules.is_some_and(|rules| self.bridge.takes_here(&rules))
     }
 
     fn topics(&self, name: &str) -> BTreeSet<String> {

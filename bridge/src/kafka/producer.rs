@@ -233,7 +233,7 @@ impl Feeder {
         batch: &mut Vec<(Position, Arc<Message>)>,
     ) -> bool {
         let lane = &mut self.lanes[lane_index];
-        if self.connected.is_none() || lane.has_failed() || lane.is_resting(Instant::now()) {
+        if self.connected.is_none() || !lane.source.works() || lane.is_resting(Instant::now()) {
             return false;
         }
         self.post_letters(lane_index);

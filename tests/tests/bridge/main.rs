@@ -16,6 +16,7 @@ mod kafka_security;
 mod kafka_to_mqtt;
 mod loops;
 mod mqtt_to_kafka;
+mod nothing_passes_by;
 mod remote;
 mod two_workers;
 

@@ -1,0 +1,111 @@
+//! Sources inside the broker whose tasks fail, rest, or are started anew while devices publish: what
+//! is acknowledged comes to Kafka.
+
+use midge_tests::{Kafka, Midge, Publisher, eventually};
+use serde_json::json;
+
+use crate::connect::{JSON, SOURCE, STRING, is, publish, rest, source, with_rest};
+
+/// Waits until a topic has all these lines, each once, in their order.
+#[track_caller]
+fn has(kafka: &Kafka, topic: &str, expected: &[String]) {
+    eventually(&format!("{topic} has {} records", expected.len()), || {
+        (kafka.records(topic, "%s\n").len() >= expected.len()).then_some(())
+    });
+    assert_eq!(kafka.records(topic, "%s\n"), expected);
+}
+
+fn lines(numbers: std::ops::Range<usize>) -> Vec<String> {
+    numbers.map(|number| number.to_string()).collect()
+}
+
+/// A source whose converter refuses what is no JSON.
+fn strict(midge: &Midge, kafka_topic: &str, errors_tolerance: &str) -> serde_json::Value {
+    json!({
+        "connector.class": SOURCE,
+        "connect.mqtt.hosts": format!("tcp://localhost:{}", midge.port(1)),
+        "connect.mqtt.kcql": format!(
+            "INSERT INTO {kafka_topic} SELECT * FROM `strict/+` \
+             WITHCONVERTER=`com.datamountaineer.streamreactor.connect.converters.source.JsonSimpleConverter`"
+        ),
+        "connect.mqtt.converter.throw.on.error": "true",
+        "key.converter": STRING,
+        "value.converter": JSON,
+        "value.converter.schemas.enable": "false",
+        "errors.tolerance": errors_tolerance,
+        "midge.spool_after": "200ms",
+    })
+}
+
+#[test]
+fn what_comes_after_a_message_that_fails_a_source_waits_until_it_is_mended() {
+    let mut midge = with_rest("").start();
+    let kafka = Kafka::shared();
+    kafka.create_topic("after-poison", 1);
+    let config = strict(&midge, "after-poison", "none");
+    assert_eq!(rest(&midge, "PUT", "/connectors/strict/config", Some(&config)).0, 201);
+    is(&midge, "strict", "RUNNING");
+    publish(&midge, "strict/1", "{\"id\":1}");
+    publish(&midge, "strict/1", "no JSON");
+    let state = |midge: &Midge| {
+        let (_, status) = rest(midge, "GET", "/connectors/strict/status", None);
+        status["tasks"][0]["state"].as_str().map(str::to_owned)
+    };
+    eventually("it fails", || (state(&midge).as_deref() == Some("FAILED")).then_some(()));
+    publish(&midge, "strict/1", "{\"id\":2}");
+    let again = "/connectors/strict/restart?includeTasks=true";
+    assert_eq!(rest(&midge, "POST", again, None).0, 202);
+    publish(&midge, "strict/1", "{\"id\":3}");
+    eventually("it fails again", || (state(&midge).as_deref() == Some("FAILED")).then_some(()));
+    publish(&midge, "strict/1", "{\"id\":4}");
+    midge.crash();
+    publish(&midge, "strict/1", "{\"id\":5}");
+    let config = strict(&midge, "after-poison", "all");
+    assert_eq!(rest(&midge, "PUT", "/connectors/strict/config", Some(&config)).0, 200);
+    publish(&midge, "strict/1", "{\"id\":6}");
+    let all: Vec<String> = (1..7).map(|id| format!("{{\"id\":{id}}}")).collect();
+    has(kafka, "after-poison", &all);
+}
+
+#[test]
+fn a_source_that_is_started_anew_changed_and_paused_misses_nothing_and_keeps_the_order() {
+    let midge = with_rest("").start();
+    let kafka = Kafka::shared();
+    kafka.create_topic("anew", 1);
+    let made = source(&midge, "anew", "anew");
+    assert_eq!(rest(&midge, "POST", "/connectors", Some(&made)).0, 201);
+    is(&midge, "anew", "RUNNING");
+    let port = midge.port(1);
+    let publisher = std::thread::spawn(move || {
+        // Each publish waits for its acknowledgement, so this outlasts what is done meanwhile.
+        for part in 0..10 {
+            let part = lines(part * 100..(part + 1) * 100).join("\n") + "\n";
+            Publisher::to(port).arguments(&["-q", "1", "-t", "anew/1"]).lines(part).succeeds();
+        }
+    });
+    let mut changes = 0;
+    let mut config = made["config"].clone();
+    while !publisher.is_finished() {
+        changes += 1;
+        match changes % 3 {
+            0 => {
+                let again = "/connectors/anew/restart?includeTasks=true";
+                assert_eq!(rest(&midge, "POST", again, None).0, 202);
+            }
+            1 => {
+                config["errors.log.enable"] = json!((changes % 2 == 0).to_string());
+                let put = rest(&midge, "PUT", "/connectors/anew/config", Some(&config));
+                assert_eq!(put.0, 200, "{}", put.1);
+            }
+            _ => {
+                assert_eq!(rest(&midge, "PUT", "/connectors/anew/pause", None).0, 202);
+                is(&midge, "anew", "PAUSED");
+                assert_eq!(rest(&midge, "PUT", "/connectors/anew/resume", None).0, 202);
+            }
+        }
+        is(&midge, "anew", "RUNNING");
+    }
+    publisher.join().expect("all are acknowledged");
+    assert!(changes > 2, "{changes}");
+    has(kafka, "anew", &lines(0..1_000));
+}
