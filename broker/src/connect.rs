@@ -100,6 +100,11 @@ pub(crate) fn check_files(
     check_user: impl Fn(&MqttUser) -> Result<(), &'static str>,
 ) -> Vec<String> {
     let mut wrong = clients::check(&config.connect.client_properties);
+    let said = &config.connect.worker_origins;
+    for error in Resolved::new(worker, &BTreeMap::new()).worker_mistakes() {
+        let origin = said.get(&error.name).map_or_else(String::new, |at| format!("{at}: "));
+        wrong.push(format!("{origin}{}", error.message));
+    }
     for file in &config.connector_files {
         let ConnectorFile { name, properties, .. } = file;
         match Resolved::new(worker, properties).read(name) {

@@ -272,6 +272,8 @@ pub(crate) struct ConnectDraft {
     pub(crate) distributed: bool,
     /// What that file says to connectors.
     pub(crate) properties: BTreeMap<String, String>,
+    /// Where each of that stands.
+    pub(crate) origins: BTreeMap<String, Origin>,
     /// What it says of Kafka's clients.
     pub(crate) client_properties: Vec<ClientProperty>,
     pub(crate) topic_tracking: TopicTracking,

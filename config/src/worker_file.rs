@@ -82,6 +82,7 @@ pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
                 // References are looked up when a connector starts, and again with each start.
                 draft.connect.properties.insert(key.to_owned(), said.value.trim().to_owned());
                 let origin = origin(property.line);
+                draft.connect.origins.insert(key.to_owned(), origin.clone());
                 draft.connect.client_properties.extend(of_tasks(property, &said.value, &origin));
             }
             _ => idle.push(key),

@@ -34,6 +34,7 @@ mod values;
 
 use midge_rules::options::{ConfigError, OptionDef};
 
+pub(crate) use converters::of_worker as converters_of_worker;
 pub(crate) use influx_sink::CA as INFLUX_CA;
 pub use lenses::files;
 pub use plugins::plugins;

@@ -59,6 +59,14 @@ impl<'a> Resolved<'a> {
         Resolved { said, properties, worker, errors, hidden: Hidden::new(&found) }
     }
 
+    /// What is wrong with the converters of the worker itself, whether a connector uses them or not.
+    #[must_use]
+    pub fn worker_mistakes(&self) -> Vec<ConfigError> {
+        let mut errors = class::converters_of_worker(&self.worker.properties);
+        errors.iter_mut().for_each(|error| error.message = self.hide(&error.message));
+        errors
+    }
+
     /// A message without what references stood for.
     #[must_use]
     pub fn hide(&self, message: &str) -> String {

@@ -67,6 +67,7 @@ pub(super) fn resolve(draft: &mut Draft) -> Connect {
     Connect {
         rest,
         worker_properties,
+        worker_origins: said.origins,
         client_properties: said.client_properties,
         group,
         topic_tracking: said.topic_tracking,

@@ -15,6 +15,8 @@ pub struct Connect {
     /// The properties of a worker's file, if there is one: defaults of every connector, such as
     /// converters.
     pub worker_properties: Option<BTreeMap<String, String>>,
+    /// Where each of them stands.
+    pub worker_origins: BTreeMap<String, Origin>,
     /// What that file says of Kafka's clients, for whoever knows which values these take.
     pub client_properties: Vec<ClientProperty>,
     /// What is done with the Kafka topics that connectors use.

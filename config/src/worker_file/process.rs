@@ -158,6 +158,8 @@ impl Reader<'_> {
     /// Blanks at the end and all: it may be a password. References are looked up when a connector
     /// starts, and again with each start.
     fn pass(&mut self, property: &Property) {
+        let origin = self.origin(property);
+        self.draft.connect.origins.insert(property.key.clone(), origin);
         self.draft.connect.properties.insert(property.key.clone(), self.said.to_owned());
     }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use midge_rules::converter::{Converter, InvalidOptions, Side};
+use midge_rules::options::ConfigError;
 use midge_rules::pipeline::HeaderConverter;
 use midge_rules::transform::Chain;
 
@@ -55,6 +56,32 @@ pub(super) fn converter(
     Some(converter)
 }
 
+/// What is wrong with the converters that a worker itself names, each at its property. What is wrong
+/// with their options is told of a connector that takes them.
+pub(crate) fn of_worker(properties: &Properties) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    for prefix in ["key.converter", "value.converter", "header.converter"] {
+        let own = beginning_with(prefix, properties);
+        if !own.contains_key(prefix) {
+            continue;
+        }
+        let built = match prefix {
+            "key.converter" => Converter::from_options(Side::Key, prefix, pairs(&own)).map(drop),
+            "value.converter" => {
+                Converter::from_options(Side::Value, prefix, pairs(&own)).map(drop)
+            }
+            _ => HeaderConverter::from_options(pairs(&own)).map(drop),
+        };
+        let messages = built.err().map(|InvalidOptions(messages)| messages);
+        for message in messages.into_iter().flatten() {
+            if message.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(": ")) {
+                errors.push(ConfigError { name: prefix.to_owned(), message });
+            }
+        }
+    }
+    errors
+}
+
 fn header(given: &mut Given<'_>) -> Option<HeaderConverter> {
     const PREFIX: &str = "header.converter";
     let none = Properties::new();
@@ -66,14 +93,7 @@ fn header(given: &mut Given<'_>) -> Option<HeaderConverter> {
 /// The properties that count for a converter, and whether they are the worker's.
 fn source(given: &mut Given<'_>, prefix: &str, unnamed: &Properties) -> (Properties, bool) {
     let (properties, worker) = (given.properties, given.worker);
-    let of = |properties: &Properties| -> Properties {
-        let own = properties.iter().filter(|(key, _)| {
-            key.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-                && !key.ends_with(".plugin.version")
-        });
-        own.map(|(key, value)| (key.clone(), value.clone())).collect()
-    };
-    let own = of(properties);
+    let own = beginning_with(prefix, properties);
     if own.contains_key(prefix) {
         return (own, false);
     }
@@ -81,11 +101,20 @@ fn source(given: &mut Given<'_>, prefix: &str, unnamed: &Properties) -> (Propert
         given
             .notice(format!("ignored: {key}: {prefix} is not named here, and the worker's counts"));
     }
-    let workers = of(&worker.properties);
+    let workers = beginning_with(prefix, &worker.properties);
     match workers.contains_key(prefix) {
         true => (workers, true),
         false => (unnamed.clone(), false),
     }
+}
+
+/// A converter's class and options.
+fn beginning_with(prefix: &str, properties: &Properties) -> Properties {
+    let own = properties.iter().filter(|(key, _)| {
+        key.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            && !key.ends_with(".plugin.version")
+    });
+    own.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 fn pairs(properties: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> + Clone {

@@ -76,6 +76,27 @@ fn references_count_as_what_they_stand_for_and_are_shown_as_they_were_said() {
 }
 
 #[test]
+fn converters_of_a_worker_are_judged_without_a_connector() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut worker = worker(directory.path());
+    let none = Properties::new();
+    assert!(Resolved::new(&worker, &none).worker_mistakes().is_empty());
+    let json = "org.apache.kafka.connect.json.JsonConverter";
+    for (key, value) in [
+        ("key.converter", "com.example.Foo"),
+        ("value.converter", json),
+        ("value.converter.schemas.enable", "${env:CARGO_PKG_NAME}"),
+        ("header.converter", json),
+    ] {
+        worker.properties.insert(key.to_owned(), value.to_owned());
+    }
+    let mistakes = Resolved::new(&worker, &none).worker_mistakes();
+    let names: Vec<&str> = mistakes.iter().map(|mistake| mistake.name.as_str()).collect();
+    assert_eq!(names, ["key.converter"], "options count with a connector: {mistakes:?}");
+    assert!(mistakes[0].message.contains("com.example.Foo"), "{mistakes:?}");
+}
+
+#[test]
 fn a_changed_secret_counts_with_the_next_start() {
     let directory = tempfile::tempdir().unwrap();
     let said = properties(directory.path(), &[]);
