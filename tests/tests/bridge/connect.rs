@@ -1,11 +1,10 @@
 //! Connectors by class: made by Connect's REST interface or by a property file.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
 use midge_tests::{
-    Kafka, Midge, Publisher, QOS1, Setup, Subscriber, eventually, mosquitto_passwd, will,
+    Kafka, Midge, Publisher, QOS1, Setup, Subscriber, eventually, mosquitto_passwd, rest, rest_as,
+    will,
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -27,34 +26,6 @@ pub(crate) fn with_rest(more: &str) -> Setup {
          [persistence]\nenabled = true\ndirectory = \"@DIR@\"\n"
     );
     bridged(&rest).listening(&[1, 2])
-}
-
-/// A request as `curl` makes it; the status and what came, `null` where nothing did.
-pub(crate) fn rest(midge: &Midge, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
-    rest_as(midge, "", method, path, body)
-}
-
-pub(crate) fn rest_as(
-    midge: &Midge,
-    header: &str,
-    method: &str,
-    path: &str,
-    body: Option<&Value>,
-) -> (u16, Value) {
-    let body = body.map(Value::to_string).unwrap_or_default();
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, midge.port(2))).expect("a listener");
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{header}\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).expect("it reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
-    let body = if body.is_empty() { Value::Null } else { body.parse().expect("JSON") };
-    (status, body)
 }
 
 /// Waits until a connector and its first task are in a state.

@@ -1,9 +1,9 @@
 //! What a Connect worker looks after beside its connectors: references, errors, progress, loggers.
 
-use midge_tests::{Kafka, eventually};
+use midge_tests::{Kafka, eventually, rest};
 use serde_json::{Value, json};
 
-use crate::connect::{JSON, SINK, STRING, is, publish, rest, source, with_rest};
+use crate::connect::{JSON, SINK, STRING, is, publish, source, with_rest};
 
 /// Providers of a worker's file, and secrets in the directory of the test.
 const PROVIDERS: &str = "config.providers=file,env\n\

@@ -1,10 +1,10 @@
 //! Sources inside the broker whose tasks fail, rest, or are started anew while devices publish: what
 //! is acknowledged comes to Kafka.
 
-use midge_tests::{Kafka, Midge, Publisher, eventually};
+use midge_tests::{Kafka, Midge, Publisher, eventually, rest};
 use serde_json::json;
 
-use crate::connect::{JSON, SOURCE, STRING, is, publish, rest, source, with_rest};
+use crate::connect::{JSON, SOURCE, STRING, is, publish, source, with_rest};
 
 /// Waits until a topic has all these lines, each once, in their order.
 #[track_caller]

@@ -5,12 +5,13 @@ use std::net::TcpListener;
 
 use midge_tests::{
     Authority, Kafka, Midge, Mosquitto, Publisher, Setup, Subscriber, eventually, mosquitto_passwd,
+    rest,
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::bridged_to;
-use crate::connect::{is, rest, with_rest};
+use crate::connect::{is, with_rest};
 
 const SOURCE: &str = "com.datamountaineer.streamreactor.connect.mqtt.source.MqttSourceConnector";
 const SINK: &str = "com.datamountaineer.streamreactor.connect.mqtt.sink.MqttSinkConnector";
