@@ -235,7 +235,7 @@ fn a_dead_letter_topic_is_made_with_its_factor_or_the_task_fails_with_the_reason
 fn the_producer_of_a_sinks_dead_letters_obeys_its_own_overrides() {
     let midge = with_rest("").start();
     let kafka = Kafka::shared();
-    for topic in ["letters-small", "dead-small"] {
+    for topic in ["letters-small", "dead-small", "dead-whole"] {
         kafka.create_topic(topic, 1);
     }
     let value = "no JSON ".repeat(500);
@@ -254,12 +254,14 @@ fn the_producer_of_a_sinks_dead_letters_obeys_its_own_overrides() {
     });
     let path = "/connectors/small-letters/config";
     assert_eq!(rest(&midge, "PUT", path, Some(&config)).0, 201);
-    midge.says(&["connector=small-letters", "dead-small", "Message size too large"]);
-    assert!(kafka.records("dead-small", "%s\n").is_empty());
-    // Until it may be as large as it is, it is not lost.
+    // It is too large for that: it goes without its value, and with the length of that.
+    let letters = kafka.eventually_records("dead-small", "%S %h\n", 1);
+    assert_eq!(letters, ["-1 __connect.errors.value.omitted=4000"]);
     config["producer.override.max.request.size"] = json!("100000");
-    assert_eq!(rest(&midge, "PUT", path, Some(&config)).0, 200);
-    let letters = kafka.eventually_records("dead-small", "%s\n", 1);
+    config["errors.deadletterqueue.topic.name"] = json!("dead-whole");
+    let path = "/connectors/whole-letters/config";
+    assert_eq!(rest(&midge, "PUT", path, Some(&config)).0, 201);
+    let letters = kafka.eventually_records("dead-whole", "%s\n", 1);
     assert_eq!(letters[0].trim(), value.trim());
 }
 
