@@ -36,6 +36,26 @@ mod connect {
     pub(crate) use status::*;
 }
 
+/// What stands for librdkafka, which judges single properties: it knows none that begins with `x`,
+/// and takes no empty value.
+mod kafka {
+    #[derive(Debug, thiserror::Error)]
+    pub(crate) enum PropertyFault {
+        #[error("the client knows no such property")]
+        Unknown,
+        #[error("{0}")]
+        Value(String),
+    }
+
+    pub(crate) fn check_property(name: &str, value: &str, _: bool) -> Result<(), PropertyFault> {
+        match (name.starts_with('x'), value.is_empty()) {
+            (true, _) => Err(PropertyFault::Unknown),
+            (_, true) => Err(PropertyFault::Value("found nothing".to_owned())),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A worker whose broker listens on 1883, which calls itself `broker.test` and has a disk.
 fn worker() -> connect::plan::Worker {
     connect::plan::Worker {
