@@ -106,7 +106,8 @@ fn mistakes_of_all_files_are_told_with_their_lines_before_anything_runs() {
     }
     let refusal = worker("security.protocol=PLAIN\n", &[SOURCE]).run();
     assert_eq!(refusal.code, Some(3), "{}", refusal.all());
-    assert!(refusal.stderr.contains("property security.protocol"), "{}", refusal.all());
+    let expected = "worker.properties:8: security.protocol: found \"PLAIN\"";
+    assert!(refusal.stderr.contains(expected), "{}", refusal.all());
 
     let wrong = format!("{SOURCE}mqtt.qos=9\n");
     let refusal = worker("rest.port=@PORT2@\n", &[&wrong]).run();
