@@ -5,6 +5,7 @@
 //! anything that comes later. So no message passes a connector by while it is restarted or changed,
 //! and none overtakes another.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -195,24 +196,30 @@ impl Bridge {
             std::mem::take(&mut *parked)
         };
         let mut done = Vec::new();
+        // Held, so that no other message has the address of one that is gone.
+        let (mut taken, mut held) = (HashSet::new(), Vec::new());
         for (shard, rule, offer) in parked.offers {
             let takes = |source: &Source| {
                 source.tap.filters.iter().any(|filter| filter.matches(&offer.message.topic))
             };
-            // A statement takes what was offered to it; where there is no such one any more, the
-            // first that the message is for.
+            // A statement takes what was offered to it; where it does not any more, or is gone, the
+            // first that the message is for, which may stand at another place now.
             let same = sources.iter().find(|(name, ..)| *name == rule);
-            let found = match same {
-                Some(same) => Some(same).filter(|(_, source, _)| takes(source)),
-                None => sources.iter().find(|(_, source, _)| takes(source)),
-            };
+            let same = same.filter(|(_, source, _)| takes(source));
+            let found = same.or_else(|| sources.iter().find(|(_, source, _)| takes(source)));
             match (found, offer.duty) {
-                (Some((_, source, _)), _) => source.push(shard, std::iter::once(offer)),
+                // A message that several statements were offered is none's twice.
+                (Some((_, source, _)), _)
+                    if taken.insert((Arc::as_ptr(&offer.message), source.id())) =>
+                {
+                    held.push(Arc::clone(&offer.message));
+                    source.push(shard, std::iter::once(offer));
+                }
                 (None, Some(duty)) if sources.is_empty() => {
                     done.push((shard, duty, ReasonCode::ImplementationSpecificError));
                 }
-                (None, Some(duty)) => done.push((shard, duty, ReasonCode::Success)),
-                (None, None) => {}
+                (_, Some(duty)) => done.push((shard, duty, ReasonCode::Success)),
+                (_, None) => {}
             }
         }
         sources.iter().for_each(|(_, _, producer)| producer.wake());

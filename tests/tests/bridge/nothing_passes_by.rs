@@ -109,3 +109,41 @@ fn a_source_that_is_started_anew_changed_and_paused_misses_nothing_and_keeps_the
     assert!(changes > 2, "{changes}");
     has(kafka, "anew", &lines(0..1_000));
 }
+
+#[test]
+fn statements_that_change_places_take_what_came_for_them() {
+    let midge = with_rest("").start();
+    let kafka = Kafka::shared();
+    for topic in ["places-a", "places-b"] {
+        kafka.create_topic(topic, 1);
+    }
+    let of =
+        |letter: &str| format!("INSERT INTO places-{letter} SELECT * FROM `places/{letter}/+`");
+    let mut made = source(&midge, "places", "unused");
+    let orders = [format!("{}; {}", of("a"), of("b")), format!("{}; {}", of("b"), of("a"))];
+    made["config"]["connect.mqtt.kcql"] = json!(orders[0]);
+    assert_eq!(rest(&midge, "POST", "/connectors", Some(&made)).0, 201);
+    is(&midge, "places", "RUNNING");
+    let port = midge.port(1);
+    let publishers = ["a", "b"].map(|letter| {
+        std::thread::spawn(move || {
+            for part in 0..10 {
+                let part = lines(part * 50..(part + 1) * 50).join("\n") + "\n";
+                let topic = format!("places/{letter}/1");
+                Publisher::to(port).arguments(&["-q", "1", "-t", &topic]).lines(part).succeeds();
+            }
+        })
+    });
+    let mut changes = 0;
+    while !publishers.iter().all(std::thread::JoinHandle::is_finished) {
+        changes += 1;
+        made["config"]["connect.mqtt.kcql"] = json!(orders[changes % 2]);
+        let put = rest(&midge, "PUT", "/connectors/places/config", Some(&made["config"]));
+        assert_eq!(put.0, 200, "{}", put.1);
+        is(&midge, "places", "RUNNING");
+    }
+    publishers.map(|publisher| publisher.join().expect("all are acknowledged"));
+    assert!(changes > 2, "{changes}");
+    has(kafka, "places-a", &lines(0..500));
+    has(kafka, "places-b", &lines(0..500));
+}
