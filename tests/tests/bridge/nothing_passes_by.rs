@@ -142,7 +142,9 @@ fn statements_that_change_places_take_what_came_for_them() {
         assert_eq!(put.0, 200, "{}", put.1);
         is(&midge, "places", "RUNNING");
     }
-    publishers.map(|publisher| publisher.join().expect("all are acknowledged"));
+    for publisher in publishers {
+        publisher.join().expect("all are acknowledged");
+    }
     assert!(changes > 2, "{changes}");
     has(kafka, "places-a", &lines(0..500));
     has(kafka, "places-b", &lines(0..500));
