@@ -201,9 +201,8 @@ impl Source {
         if let Some((_, submitter)) = log.store.as_ref().filter(|_| !transactions.is_empty()) {
             submitter.submit(transactions);
         }
-        if log.closed {
-            log.duties.clear();
-        } else if !log.duties.is_empty() {
+        // What the disk says after the end waits for [`Source::leave`].
+        if !log.closed && !log.duties.is_empty() {
             self.host.duties_done(&mut log.duties);
         }
         self.health.depth(log.spool.open(), log.spool.is_spooling());
@@ -251,7 +250,8 @@ impl Source {
     }
 
     /// After [`Source::close`], while the broker goes on: waits until the disk has what was given to
-    /// it, tells the publishers of all else that it has failed, and returns the queue as it is left.
+    /// it, tells the publishers of that, and those of all else that it has failed, and returns the
+    /// queue as it is left.
     pub(crate) fn leave(&self) -> Option<Queue> {
         let deadline = Instant::now() + LEAVING;
         while !self.log().spool.is_written() && Instant::now() < deadline {
@@ -259,14 +259,14 @@ impl Source {
         }
         let mut log = self.log();
         log.spool.abandon();
-        let mut refused = Vec::new();
+        let mut done = std::mem::take(&mut log.duties);
         while let Some(output) = log.spool.poll() {
             if let Output::Done((shard, duty), reason) = output {
-                refused.push((shard, duty, reason));
+                done.push((shard, duty, reason));
             }
         }
-        if !refused.is_empty() {
-            self.host.duties_done(&mut refused);
+        if !done.is_empty() {
+            self.host.duties_done(&mut done);
         }
         log.store = None;
         log.spool.left()
