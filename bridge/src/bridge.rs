@@ -147,7 +147,6 @@ impl Bridge {
     pub fn remove(&self, crew: CrewId, grace: Duration) {
         let mut changes = self.changes();
         let Some(crew) = changes.crews.remove(&crew) else { return };
-        let grace = self.grace(&crew, grace);
         for number in &crew.numbers {
             // Sources stay until no shard offers them anything any more.
             if let Some(Running::Source { away, .. }) = self.running_mut().get_mut(number) {
@@ -157,19 +156,6 @@ impl Bridge {
         self.retap();
         crew.stop(grace);
         self.dismiss(&mut changes, &crew);
-    }
-
-    /// What is worth waiting for: nothing, where all of a crew rest or have failed.
-    fn grace(&self, crew: &Crew, grace: Duration) -> Duration {
-        let running = self.running();
-        let mut sources = crew.numbers.iter().filter_map(|number| match running.get(number) {
-            Some(Running::Source { source, .. }) => Some(source),
-            _ => None,
-        });
-        let first = sources.next();
-        let stuck =
-            first.is_some_and(|source| !source.works()) && sources.all(|source| !source.works());
-        if stuck { Duration::ZERO } else { grace }
     }
 
     /// Has a connector rest, or go on: a sink reads nothing more, a source brings nothing to Kafka

@@ -90,7 +90,6 @@ impl Bridge {
     pub(crate) fn hold(&self, connector: &str, crew: CrewId, grace: Duration) {
         let mut changes = self.changes();
         let Some(crew) = changes.crews.remove(&crew) else { return };
-        let grace = self.grace(&crew, grace);
         let lot = Arc::clone(changes.lots.entry(connector.to_owned()).or_default());
         let connector: Arc<str> = Arc::from(connector);
         let mut gone = Vec::new();

@@ -191,7 +191,7 @@ impl Feeder {
                 more = self.connected.is_some();
             }
             if let Some(deadline) = stop.deadline()
-                && (now >= deadline || self.lanes.iter().all(Lane::is_at_rest))
+                && (now >= deadline || self.lanes.iter().all(Lane::may_end))
             {
                 self.end();
                 return;
@@ -371,6 +371,8 @@ impl Feeder {
     fn end(&mut self) {
         self.give_up_client();
         for lane in &self.lanes {
+            // Nobody takes what is still in memory: where there is a disk it goes there.
+            lane.source.hurry(Duration::ZERO);
             let connector = lane.source.health.name();
             match lane.source.close() {
                 (0, _) => {}

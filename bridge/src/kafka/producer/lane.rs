@@ -165,8 +165,13 @@ impl Lane {
         self.source.log().spool.rewind();
     }
 
-    /// Whether nothing would be lost if the producer ended now, and nothing is to be had by waiting.
-    pub(super) fn is_at_rest(&self) -> bool {
+    /// Whether nothing is to be had by waiting: nothing would be lost if the producer ended now, or
+    /// what is left is not going to Kafka, since the source rests or has failed.
+    pub(super) fn may_end(&self) -> bool {
+        (!self.source.works() && self.in_flight == 0) || self.is_at_rest()
+    }
+
+    fn is_at_rest(&self) -> bool {
         let log = self.source.log();
         let under_way = log.spool.under_way() > 0 && !self.source.health.is_away();
         log.spool.open() == 0 || (log.spool.is_safe() && !under_way)
