@@ -149,3 +149,28 @@ fn statements_that_change_places_take_what_came_for_them() {
     has(kafka, "places-a", &lines(0..500));
     has(kafka, "places-b", &lines(0..500));
 }
+
+#[test]
+fn what_the_spool_has_for_a_statement_goes_its_way_from_another_place_too() {
+    let midge = with_rest("").start();
+    let kafka = Kafka::shared();
+    for topic in ["order-a", "order-b"] {
+        kafka.create_topic(topic, 1);
+    }
+    let of = |letter: &str| format!("INSERT INTO order-{letter} SELECT * FROM `order/{letter}/+`");
+    let mut made = source(&midge, "order", "unused");
+    made["config"]["connect.mqtt.kcql"] = json!(format!("{}; {}", of("a"), of("b")));
+    made["config"]["midge.spool_after"] = json!("200ms");
+    assert_eq!(rest(&midge, "POST", "/connectors", Some(&made)).0, 201);
+    is(&midge, "order", "RUNNING");
+    assert_eq!(rest(&midge, "PUT", "/connectors/order/pause", None).0, 202);
+    is(&midge, "order", "PAUSED");
+    // The spool acknowledges them.
+    publish(&midge, "order/a/1", "0");
+    publish(&midge, "order/b/1", "0");
+    made["config"]["connect.mqtt.kcql"] = json!(format!("{}; {}", of("b"), of("a")));
+    assert_eq!(rest(&midge, "PUT", "/connectors/order/config", Some(&made["config"])).0, 200);
+    assert_eq!(rest(&midge, "PUT", "/connectors/order/resume", None).0, 202);
+    has(kafka, "order-a", &lines(0..1));
+    has(kafka, "order-b", &lines(0..1));
+}

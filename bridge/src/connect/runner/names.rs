@@ -1,14 +1,34 @@
 //! The names of a connector's rules, by which each finds what is kept for it.
 
+use midge_codec::TopicFilter;
+
 use crate::connect::plan::Plan;
 
 /// The name under which a rule finds its spool or its marks again.
-pub(super) fn rule_name(plan: &Plan, task: usize, statement: usize, statements: usize) -> String {
+pub(super) fn rule_name(plan: &Plan, task: usize, statement: u32, statements: usize) -> String {
     match (plan.tasks.len(), statements) {
         (1, 1) => plan.name.clone(),
         (_, 1) => format!("{}-{task}", plan.name),
         _ => format!("{}-{task}-{statement}", plan.name),
     }
+}
+
+/// A number for each statement by what it takes, so that it finds its spool wherever it stands among
+/// the others.
+pub(super) fn statement_numbers<'a>(filters: impl Iterator<Item = &'a [TopicFilter]>) -> Vec<u32> {
+    let mut numbers: Vec<u32> = Vec::new();
+    for filters in filters {
+        // FNV-1a: it has to be the same in every run.
+        let bytes = filters.iter().flat_map(|filter| filter.text().as_str().bytes().chain([0]));
+        let mut number = bytes
+            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        // Of those that take the same the first keeps the number.
+        while numbers.contains(&number) {
+            number = number.wrapping_add(1);
+        }
+        numbers.push(number);
+    }
+    numbers
 }
 
 /// Whether a rule of this name is one of a connector, whatever its tasks and statements.
@@ -23,7 +43,21 @@ pub(crate) fn is_rule_of(rule: &[u8], connector: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_rule_of;
+    use midge_codec::TopicFilter;
+
+    use super::{is_rule_of, statement_numbers};
+
+    #[test]
+    fn a_statement_keeps_its_number_at_another_place() {
+        let filters = |texts: &[&str]| -> Vec<Vec<TopicFilter>> {
+            texts.iter().map(|text| vec![TopicFilter::try_from(*text).expect("a filter")]).collect()
+        };
+        let numbers = |texts: &[&str]| statement_numbers(filters(texts).iter().map(Vec::as_slice));
+        let (first, changed) =
+            (numbers(&["a/#", "b/+", "b/+"]), numbers(&["c", "b/+", "b/+", "a/#"]));
+        assert_eq!((first[0], first[1], first[2]), (changed[3], changed[1], changed[2]));
+        assert_ne!(first[1], first[2]);
+    }
 
     #[test]
     fn a_rule_belongs_to_its_connector_by_name_task_and_statement() {

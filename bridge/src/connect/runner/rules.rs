@@ -10,7 +10,7 @@ use midge_core::Client;
 use midge_rules::pipeline::{InfluxPipeline, SinkPipeline, SourcePipeline, Stage};
 
 use super::Runner;
-use super::names::rule_name;
+use super::names::{rule_name, statement_numbers};
 use crate::connect::definition::Properties;
 use crate::connect::engine::Failed;
 use crate::connect::plan::{
@@ -102,7 +102,8 @@ impl Runner {
         let generation = generation(&plan.tasks[number].config);
         let usage = self.usage(plan);
         let mut rules = Vec::new();
-        for (statement, rule) in work.rules.iter().enumerate() {
+        let numbers = statement_numbers(work.rules.iter().map(|rule| &*rule.filters));
+        for (statement, rule) in numbers.into_iter().zip(&work.rules) {
             let pipeline = SourcePipeline::new(rule.parts.clone());
             // What is asked of errors holds for records that Kafka does not take, too.
             let asks = plan.errors.dead_letters.is_some() || plan.errors.retry != Retry::default();
