@@ -54,6 +54,7 @@ fn start() -> (Influx, Midge, Shell) {
 
 #[test]
 fn the_quickstart_s_avro_record_is_a_point_in_the_database_s_shell() {
+    Kafka::shared().create_topic("influx-topic", 1);
     let (influx, midge, shell) = start();
     shell.write("conf/influxdb-sink.properties", &at(&influx, PROPERTIES));
     let command = CREATE

@@ -67,6 +67,7 @@ fn start() -> Midge {
 
 #[test]
 fn the_quickstart_s_avro_record_is_json_at_the_mqtt_client() {
+    Kafka::shared().create_topic("kafka-topic", 1);
     let midge = start();
     let shell = shell().file("conf/mqtt-sink.properties", PROPERTIES);
     let subscriber = Subscriber::new(
@@ -89,6 +90,7 @@ fn the_quickstart_s_avro_record_is_json_at_the_mqtt_client() {
 
 #[test]
 fn at_another_broker_the_same_file_is_a_client_there() {
+    Kafka::shared().create_topic("kafka-topic-there", 1);
     let there = Port::take();
     let shell = shell().file(
         "mosquitto.conf",
