@@ -57,6 +57,7 @@ fn start(shell: &Shell, port: &Port, name: &str) -> midge_tests::Running {
 
 #[test]
 fn a_connector_that_is_pushed_to_one_worker_is_everybody_s_and_moves_when_one_ends() {
+    Kafka::shared().create_topic("kafka-topic-shared", 1);
     let there = Port::take();
     let conf = format!("listener {} 127.0.0.1\nallow_anonymous true\n", there.number());
     let file = PROPERTIES

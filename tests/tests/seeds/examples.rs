@@ -31,10 +31,14 @@ impl Example {
     fn start(&self, more: impl Fn(String) -> String) -> Midge {
         let path = format!("docs/connectors/examples/{}.properties", self.page);
         let file = std::fs::read_to_string(repository().join(path)).expect("the page's file");
+        let file = self.here(&file, None);
+        for topics in file.lines().filter_map(|line| line.strip_prefix("topics=")) {
+            Kafka::shared().create_topic(topics, 1);
+        }
         let kafka = Kafka::shared().bootstrap();
         Setup::conf("log_type all\n")
             .bridge(&format!("[kafka]\nbootstrap_servers = \"{kafka}\"\n"))
-            .file("example.properties", &more(self.here(&file, None)))
+            .file("example.properties", &more(file))
             .argument("--connector")
             .argument("@DIR@/example.properties")
             .start()

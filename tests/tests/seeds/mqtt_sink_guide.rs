@@ -136,6 +136,9 @@ const STRING: &str = "value.converter=org.apache.kafka.connect.storage.StringCon
 
 #[test]
 fn the_examples_of_statements_select_and_rename() {
+    for topic in ["topicA", "topicB"] {
+        Kafka::shared().create_topic(topic, 1);
+    }
     let midge = start();
     let shell = shell();
     let subscriber = Subscriber::new(&midge, &["-v", "-t", "topicA"]);
@@ -169,6 +172,7 @@ fn every_payload_that_the_guide_lists_is_published_as_json() {
         ("without-schema", PLAIN_JSON, plain),
     ];
     for (count, (topic, converter, record)) in kinds.into_iter().enumerate() {
+        kafka.create_topic(topic, 1);
         create(&midge, &shell, topic, &with(topic, topic, &statement(topic), converter));
         kafka.produce(topic, &format!("k:{record}\n"));
         let messages = subscriber.messages(count + 1);
