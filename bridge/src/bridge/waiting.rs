@@ -50,6 +50,23 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// One that has ended, which the shards know, or one that follows, which they do not know yet.
+    fn new(
+        connector: &Arc<str>,
+        source: &Source,
+        next: Option<(Arc<Source>, Arc<Producer>)>,
+        lot: &Arc<Lot>,
+    ) -> Running {
+        Running::Waiting(Waiting {
+            connector: Arc::clone(connector),
+            rule: Arc::from(source.health.name()),
+            tap: source.tap.clone(),
+            tapped: next.is_none(),
+            next,
+            lot: Arc::clone(lot),
+        })
+    }
+
     pub(super) fn tap(&self) -> Option<&Tap> {
         self.tapped.then_some(&self.tap)
     }
@@ -102,15 +119,8 @@ impl Bridge {
                 *away = true;
                 continue;
             }
-            let waiting = Waiting {
-                connector: Arc::clone(&connector),
-                rule: Arc::from(source.health.name()),
-                tap: source.tap.clone(),
-                tapped: true,
-                next: None,
-                lot: Arc::clone(&lot),
-            };
-            gone.extend(running.insert(*number, Running::Waiting(waiting)));
+            let waiting = Waiting::new(&connector, source, None, &lot);
+            gone.extend(running.insert(*number, waiting));
         }
         self.retap();
         crew.stop(grace);
@@ -146,15 +156,9 @@ impl Bridge {
                 if !Arc::ptr_eq(source.host(), &self.host) {
                     continue;
                 }
-                let waiting = Waiting {
-                    connector: Arc::clone(&connector),
-                    rule: Arc::from(source.health.name()),
-                    tap: source.tap.clone(),
-                    tapped: false,
-                    next: Some((Arc::clone(source), Arc::clone(producer))),
-                    lot: Arc::clone(lot),
-                };
-                running.insert(*number, Running::Waiting(waiting));
+                let next = Some((Arc::clone(source), Arc::clone(producer)));
+                let waiting = Waiting::new(&connector, source, next, lot);
+                running.insert(*number, waiting);
             }
         }
         self.retap();

@@ -2,14 +2,11 @@
 //! name starts one.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use midge_config::{Config, WorkerMode, WorkerSource};
+use midge_config::{WorkerMode, WorkerSource};
 
-use super::connect_worker::{self, Start};
-use crate::connect;
-use crate::connect_worker::ConnectWorker;
+use super::connect_worker;
 
 /// What `midge connect-distributed --help` says.
 const USAGE: &str = "\
@@ -25,30 +22,15 @@ Kafka, and run by another one when a worker ends.
 
 /// Runs a worker until it is told to stop.
 pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
-    let (mut files, mut daemon) = (Vec::new(), false);
-    for argument in arguments {
-        match argument.to_str() {
-            Some("-h" | "--help") => {
-                print!("{USAGE}");
-                return ExitCode::SUCCESS;
-            }
-            Some("-daemon" | "-d" | "--daemon") => daemon = true,
-            Some(option) if option.starts_with('-') => {
-                eprintln!("Error: unknown option {option:?}\n\n{USAGE}");
-                return ExitCode::FAILURE;
-            }
-            _ => files.push(PathBuf::from(argument)),
-        }
-    }
+    let (files, daemon) = match connect_worker::arguments(arguments, USAGE) {
+        Ok(given) => given,
+        Err(status) => return status,
+    };
     let [file] = &files[..] else {
         let found = files.len();
         eprintln!("Error: found {found} files, expected one: a worker's properties\n\n{USAGE}");
         return ExitCode::FAILURE;
     };
-    connect_worker::run(Start {
-        worker: WorkerSource { file: file.clone(), mode: WorkerMode::Distributed },
-        connectors: Vec::new(),
-        daemon,
-        start: |config: &Config| ConnectWorker::start(config, connect::definitions(config)?),
-    })
+    let worker = WorkerSource { file: file.clone(), mode: WorkerMode::Distributed };
+    connect_worker::run(worker, Vec::new(), daemon)
 }

@@ -2,14 +2,11 @@
 //! one.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use midge_config::{Config, WorkerMode, WorkerSource};
+use midge_config::{WorkerMode, WorkerSource};
 
-use super::connect_worker::{self, Start};
-use crate::connect;
-use crate::connect_worker::ConnectWorker;
+use super::connect_worker;
 
 /// What `midge connect-standalone --help` says.
 const USAGE: &str = "\
@@ -24,30 +21,15 @@ them, and what is made by REST (http://localhost:8083 unless WORKER.PROPERTIES s
 
 /// Runs a worker until it is told to stop.
 pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
-    let (mut files, mut daemon) = (Vec::new(), false);
-    for argument in arguments {
-        match argument.to_str() {
-            Some("-h" | "--help") => {
-                print!("{USAGE}");
-                return ExitCode::SUCCESS;
-            }
-            Some("-daemon" | "-d" | "--daemon") => daemon = true,
-            Some(option) if option.starts_with('-') => {
-                eprintln!("Error: unknown option {option:?}\n\n{USAGE}");
-                return ExitCode::FAILURE;
-            }
-            _ => files.push(PathBuf::from(argument)),
-        }
-    }
+    let (files, daemon) = match connect_worker::arguments(arguments, USAGE) {
+        Ok(given) => given,
+        Err(status) => return status,
+    };
     let mut files = files.into_iter();
     let Some(file) = files.next() else {
         eprintln!("Error: found no file, expected a worker's properties\n\n{USAGE}");
         return ExitCode::FAILURE;
     };
-    connect_worker::run(Start {
-        worker: WorkerSource { file, mode: WorkerMode::Standalone },
-        connectors: files.collect(),
-        daemon,
-        start: |config: &Config| ConnectWorker::start(config, connect::definitions(config)?),
-    })
+    let worker = WorkerSource { file, mode: WorkerMode::Standalone };
+    connect_worker::run(worker, files.collect(), daemon)
 }

@@ -1,5 +1,6 @@
 //! A Connect worker as a process: its configuration, its log, and the signals it obeys.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,26 +11,36 @@ use tracing::{info, warn};
 use super::process::{self, PidFile};
 use super::run::Failure;
 use crate::broker::StartError;
+use crate::connect;
 use crate::connect_worker::ConnectWorker;
 use crate::logging::Logging;
 
-/// What is to run.
-pub(super) struct Start<F> {
-    pub(super) worker: WorkerSource,
-    /// Property files of connectors.
-    pub(super) connectors: Vec<PathBuf>,
-    /// In the background.
-    pub(super) daemon: bool,
-    /// Starts it.
-    pub(super) start: F,
+/// The files and whether to go to the background, as the scripts of Kafka take them. What is to be
+/// said instead of running is said.
+pub(super) fn arguments(
+    given: Vec<OsString>,
+    usage: &str,
+) -> Result<(Vec<PathBuf>, bool), ExitCode> {
+    let (mut files, mut daemon) = (Vec::new(), false);
+    for argument in given {
+        match argument.to_str() {
+            Some("-h" | "--help") => {
+                print!("{usage}");
+                return Err(ExitCode::SUCCESS);
+            }
+            Some("-daemon" | "-d" | "--daemon") => daemon = true,
+            Some(option) if option.starts_with('-') => {
+                eprintln!("Error: unknown option {option:?}\n\n{usage}");
+                return Err(ExitCode::FAILURE);
+            }
+            _ => files.push(PathBuf::from(argument)),
+        }
+    }
+    Ok((files, daemon))
 }
 
-/// Runs a worker until it is told to stop.
-pub(super) fn run<F>(start: Start<F>) -> ExitCode
-where
-    F: FnOnce(&Config) -> Result<ConnectWorker, StartError>,
-{
-    let Start { worker, connectors, daemon, start } = start;
+/// Runs a worker with these property files of connectors until it is told to stop.
+pub(super) fn run(worker: WorkerSource, connectors: Vec<PathBuf>, daemon: bool) -> ExitCode {
     let mut sources = Sources { worker: Some(worker), connectors, ..Sources::default() };
     sources.add_process_environment();
     let config = match load(&sources) {
@@ -42,16 +53,13 @@ where
     if daemon && !process::is_background() {
         return process::start_background();
     }
-    match serve(&config, daemon, start) {
+    match serve(&config, daemon) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.told(),
     }
 }
 
-fn serve<F>(config: &Config, daemon: bool, start: F) -> Result<(), Failure>
-where
-    F: FnOnce(&Config) -> Result<ConnectWorker, StartError>,
-{
+fn serve(config: &Config, daemon: bool) -> Result<(), Failure> {
     process::raise_open_files();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -71,7 +79,8 @@ where
     let _pid_file = config.pid_file.as_deref().map(PidFile::write).transpose()?;
     process::become_user(config.user.as_deref())?;
     // From here on there are threads.
-    let worker = start(config)?;
+    let definitions = connect::definitions(config).map_err(StartError::from)?;
+    let worker = ConnectWorker::start(config, definitions)?;
     if let Some(rest) = &config.connect.rest {
         info!("REST listens on http://{}.", rest.address);
     }
