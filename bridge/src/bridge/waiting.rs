@@ -56,15 +56,15 @@ impl Waiting {
         source: &Source,
         next: Option<(Arc<Source>, Arc<Producer>)>,
         lot: &Arc<Lot>,
-    ) -> Running {
-        Running::Waiting(Waiting {
+    ) -> Waiting {
+        Waiting {
             connector: Arc::clone(connector),
             rule: Arc::from(source.health.name()),
             tap: source.tap.clone(),
             tapped: next.is_none(),
             next,
             lot: Arc::clone(lot),
-        })
+        }
     }
 
     pub(super) fn tap(&self) -> Option<&Tap> {
@@ -120,7 +120,7 @@ impl Bridge {
                 continue;
             }
             let waiting = Waiting::new(&connector, source, None, &lot);
-            gone.extend(running.insert(*number, waiting));
+            gone.extend(running.insert(*number, Running::Waiting(waiting)));
         }
         self.retap();
         crew.stop(grace);
@@ -158,7 +158,7 @@ impl Bridge {
                 }
                 let next = Some((Arc::clone(source), Arc::clone(producer)));
                 let waiting = Waiting::new(&connector, source, next, lot);
-                running.insert(*number, waiting);
+                running.insert(*number, Running::Waiting(waiting));
             }
         }
         self.retap();

@@ -15,7 +15,7 @@ pub enum TargetState {
     #[default]
     #[serde(alias = "STARTED")]
     Running,
-    /// It takes nothing new, and keeps what it has.
+    /// It rests: a source of this broker keeps what comes, any other task takes nothing new.
     Paused,
     /// It has no tasks.
     Stopped,

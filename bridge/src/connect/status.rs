@@ -10,7 +10,7 @@ pub enum RunState {
     Unassigned,
     /// It runs.
     Running,
-    /// It takes nothing new.
+    /// It rests, as [`TargetState::Paused`](super::TargetState::Paused) says.
     Paused,
     /// It has ended with an error and waits for a restart.
     Failed,
