@@ -28,6 +28,7 @@ use std::time::{Instant, SystemTime};
 use bytes::BytesMut;
 use midge_codec::Text;
 use midge_core::{ConnectionId, Now, Offer, Shard, ShardId};
+use tokio::runtime::Runtime;
 use tokio::task::{AbortHandle, JoinHandle, LocalSet};
 
 use crate::broker::or_abort;
@@ -89,16 +90,24 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    /// What a worker runs on.
+    ///
+    /// # Errors
+    /// What the system refused.
+    pub(crate) fn runtime() -> std::io::Result<Runtime> {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()
+    }
+
     /// Runs a worker on this thread until it is told to end. Without `listening` it does not serve
     /// before it is told to (`Letter::Serve`).
     pub(crate) fn run(
         id: ShardId,
+        runtime: &Runtime,
         hub: Arc<Hub>,
         beginning: Beginning,
         policy: Arc<Policy>,
         listening: Option<Vec<Listening>>,
     ) -> std::io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let shards = hub.inboxes.len();
         let Beginning { shard, outs } = beginning;
         let worker = Rc::new(Worker {
@@ -128,7 +137,7 @@ impl Worker {
         });
         let tasks = LocalSet::new();
         let hub = Arc::clone(&worker.hub);
-        let ended = tasks.block_on(&runtime, async {
+        let ended = tasks.block_on(runtime, async {
             // What the shard began with comes before what anybody asks for.
             for out in outs {
                 worker.perform(out);

@@ -16,7 +16,7 @@ pub struct Dial {
 }
 
 impl Dial {
-    pub(crate) fn new(address: SocketAddr, version: ProtocolVersion, client_id: &str) -> Dial {
+    pub fn new(address: SocketAddr, version: ProtocolVersion, client_id: &str) -> Dial {
         let connect = Connect {
             version,
             bridge: false,

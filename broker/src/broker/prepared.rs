@@ -146,8 +146,13 @@ fn start_connect(hub: &Arc<Hub>, config: &Config, listening: &[Listening]) -> io
 /// Has the workers take clients in. Nobody has to wait for that: who connects meanwhile waits in the
 /// socket's queue.
 fn serve(hub: &Hub, listening: &[Listening]) -> io::Result<()> {
-    for inbox in &hub.inboxes {
-        inbox.push(Letter::Serve(Listening::try_clone_all(listening)?));
+    let copies: Vec<_> = hub
+        .inboxes
+        .iter()
+        .map(|_| Listening::try_clone_all(listening))
+        .collect::<io::Result<_>>()?;
+    for (inbox, copies) in hub.inboxes.iter().zip(copies) {
+        inbox.push(Letter::Serve(copies));
     }
     Ok(())
 }

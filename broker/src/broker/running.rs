@@ -14,6 +14,7 @@ use midge_bridge::{Bridge, ConnectorStatus};
 use midge_codec::{InvalidTopic, QoS, ReasonCode, TopicName};
 use midge_config::Config;
 use midge_core::{Inject, ShardId};
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tracing::info;
 
@@ -66,9 +67,16 @@ impl Running {
         listening: Option<&[Listening]>,
         sys_interval: Option<Duration>,
     ) -> io::Result<()> {
-        for (shard, beginning) in beginnings.into_iter().enumerate() {
+        // All that the workers have to open is opened before the first accepts anybody: a crowd at
+        // the door could take the last descriptors otherwise.
+        let open = |beginning| {
             let copies = listening.map(Listening::try_clone_all).transpose()?;
-            self.start_worker(ShardId(shard as u8), beginning, Arc::clone(policy), copies)?;
+            io::Result::Ok((Worker::runtime()?, beginning, copies))
+        };
+        let opened = beginnings.into_iter().map(open).collect::<io::Result<Vec<_>>>()?;
+        for (shard, (runtime, beginning, copies)) in opened.into_iter().enumerate() {
+            let id = ShardId(shard as u8);
+            self.start_worker(id, runtime, beginning, Arc::clone(policy), copies)?;
         }
         // It asks the workers, so they come first.
         self.sys = Some(Sys::start(Arc::clone(&self.hub), sys_interval)?);
@@ -78,6 +86,7 @@ impl Running {
     fn start_worker(
         &mut self,
         id: ShardId,
+        runtime: Runtime,
         beginning: Beginning,
         policy: Arc<Policy>,
         listening: Option<Vec<Listening>>,
@@ -85,7 +94,7 @@ impl Running {
         let hub = Arc::clone(&self.hub);
         let (end, ended) = oneshot::channel();
         let work = move || {
-            or_abort(|| Worker::run(id, hub, beginning, policy, listening));
+            or_abort(|| Worker::run(id, &runtime, hub, beginning, policy, listening));
             let _ = end.send(());
         };
         let thread = std::thread::Builder::new().name(format!("worker-{}", id.0)).spawn(work)?;

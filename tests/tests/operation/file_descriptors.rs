@@ -1,9 +1,10 @@
 //! Running out of file descriptors: those inside are served, and when there are some again, those
 //! outside too.
 
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
-use midge_tests::{Outgoing, QOS1, Setup, eventually, message, mosquitto_passwd};
+use midge_codec::ProtocolVersion;
+use midge_tests::{Dial, Outgoing, Port, QOS1, Setup, eventually, message, mosquitto_passwd};
 
 #[test]
 fn running_out_of_file_descriptors_harms_nobody_inside() {
@@ -32,6 +33,27 @@ fn running_out_of_file_descriptors_harms_nobody_inside() {
     });
     let refused = midge.v5("mallory").user("alice", "guess").refused();
     assert!(refused.is_error());
+}
+
+/// A broker that starts again is met by everybody at once, and has its own parts to open as well.
+#[test]
+fn a_crowd_at_the_door_takes_no_descriptor_that_the_start_needs() {
+    let port = Port::take();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
+    let conf = format!("listener {} 127.0.0.1\nallow_anonymous true\n", port.number());
+    let crowd = std::thread::spawn(move || {
+        let comes = || eventually("the door", || TcpStream::connect(address).ok());
+        (0..200).map(|_| comes()).collect::<Vec<_>>()
+    });
+    let midge = Setup::exactly(&conf)
+        .listening(&[])
+        .environment("MIDGE__BROKER__WORKERS", "16")
+        .file_descriptors(128)
+        .start();
+    midge.says(&["connections are turned away"]);
+    midge.says(&["running"]);
+    drop(crowd.join().expect("the crowd"));
+    Dial::new(address, ProtocolVersion::V5, "inside").connect().ping();
 }
 
 #[test]
