@@ -104,7 +104,7 @@ fn confluent_s_source() {
 
 #[test]
 fn lenses_sink() {
-    let renamed = &[("kafka-topic", "example-topic")];
+    let renamed = &[("kafka-topic", "example-topic"), ("name=mqtt-sink", "name=example-mqtt-sink")];
     let example = Example { page: "lenses-mqtt-sink", renamed };
     let printed = r#"/datamountaineer/mqtt_topic {"firstName":"John","age":30}"#;
     sink(&example, "/datamountaineer/#", printed);
