@@ -75,6 +75,10 @@ impl Worker {
             Letter::StoreFull(full) => feed(In::StoreFull(full)),
             Letter::Taps(taps, done) => {
                 feed(In::Taps(taps));
+                // What the shard has offered to those who are gone goes to them before anybody hears
+                // that the shard does not know them any more.
+                self.collect();
+                self.send_batches();
                 drop(done);
             }
             Letter::Generation(new) => {

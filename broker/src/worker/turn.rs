@@ -80,7 +80,7 @@ impl Worker {
     }
 
     /// Takes the shard's outputs.
-    fn collect(self: &Rc<Self>) {
+    pub(super) fn collect(self: &Rc<Self>) {
         loop {
             let Some(out) = self.shard.borrow_mut().poll() else { return };
             self.perform(out);

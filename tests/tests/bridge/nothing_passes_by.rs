@@ -1,7 +1,10 @@
 //! Sources inside the broker whose tasks fail, rest, or are started anew while devices publish: what
 //! is acknowledged comes to Kafka.
 
-use midge_tests::{Kafka, Midge, Publisher, eventually, rest};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use midge_tests::{Kafka, Midge, Publisher, eventually, message, rest};
 use serde_json::json;
 
 use crate::connect::{JSON, SOURCE, STRING, is, publish, source, with_rest};
@@ -108,6 +111,56 @@ fn a_source_that_is_started_anew_changed_and_paused_misses_nothing_and_keeps_the
     publisher.join().expect("all are acknowledged");
     assert!(changes > 2, "{changes}");
     has(kafka, "anew", &lines(0..1_000));
+}
+
+/// A shard may have offered a message to a rule that has ended in the very moment in which it hears
+/// of the one that follows. QoS 0 shows it: nobody waits for an acknowledgement meanwhile.
+#[test]
+fn no_moment_of_a_new_start_lets_a_message_pass_by() {
+    let midge = with_rest("").start();
+    let kafka = Kafka::shared();
+    kafka.create_topic("moments", 1);
+    let made = source(&midge, "moments", "moments");
+    assert_eq!(rest(&midge, "POST", "/connectors", Some(&made)).0, 201);
+    is(&midge, "moments", "RUNNING");
+    let enough = AtomicBool::new(false);
+    let published: Vec<usize> = std::thread::scope(|scope| {
+        let publish = |number: usize| {
+            let mut client = midge.client(&format!("client-{number}"));
+            let enough = &enough;
+            scope.spawn(move || {
+                let mut sent = 0;
+                while !enough.load(Ordering::Relaxed) {
+                    for _ in 0..4 {
+                        client.send_publish(message("moments/1", format!("{number} {sent}")));
+                        sent += 1;
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                client.ping();
+                sent
+            })
+        };
+        let publishers: Vec<_> = (0..3).map(publish).collect();
+        for _ in 0..8 {
+            let again = "/connectors/moments/restart?includeTasks=true";
+            assert_eq!(rest(&midge, "POST", again, None).0, 202);
+            is(&midge, "moments", "RUNNING");
+        }
+        enough.store(true, Ordering::Relaxed);
+        publishers.into_iter().map(|publisher| publisher.join().expect("it has sent")).collect()
+    });
+    publish(&midge, "moments/1", "the end");
+    let last = || kafka.records("moments", "%s\n").last().is_some_and(|last| last == "the end");
+    eventually("the last record", || last().then_some(()));
+    let records = kafka.records("moments", "%s\n");
+    for (number, published) in published.into_iter().enumerate() {
+        let prefix = format!("{number} ");
+        let of_client = records.iter().filter_map(|record| record.strip_prefix(&prefix));
+        let numbers: Vec<usize> = of_client.map(|text| text.parse().expect("a number")).collect();
+        let odd = (0..).zip(&numbers).find(|(at, number)| at != *number);
+        assert_eq!((odd, numbers.len()), (None, published), "client {number}");
+    }
 }
 
 #[test]
