@@ -1,11 +1,14 @@
-//! A connector's property file, as Kafka Connect's standalone worker takes it, into a draft.
+//! A connector's file, as Kafka Connect's standalone worker takes it, into a draft: properties, or
+//! [JSON](json).
 //!
 //! The file is taken as it is, with the place of every property: the class that it names knows what
-//! it means. What is no property file at all is told here.
+//! it means. What is no such file at all is told here.
 
+mod json;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::draft::Draft;
@@ -17,27 +20,38 @@ use crate::resolved::ConnectorFile;
 pub(crate) fn parse(draft: &mut Draft, file: &Path, bytes: &[u8]) {
     draft.files.push(file.to_owned());
     let line = |line| Origin::Line { file: file.to_owned(), line };
-    if bytes.trim_ascii_start().starts_with(b"{") {
-        let message = "found JSON, expected properties, NAME=VALUE a line; REST takes JSON";
-        return draft.error(&line(1), "", message);
-    }
-    let (properties, malformed) = properties::parse(bytes);
-    for found in malformed {
-        draft.error(&line(found.line), "", found.message);
-    }
-    tell_replaced(draft, file, &properties);
-    let counts = || properties::last(&properties);
-    let text = |key: &str| counts().find(|one| one.key == key).map_or("", |one| one.value.trim());
-    let found = ConnectorFile {
-        name: text("name").to_owned(),
-        whole: Origin::File(file.to_owned()),
-        properties: counts().map(|one| (one.key.clone(), one.value.clone())).collect(),
-        origins: counts().map(|one| (one.key.clone(), line(one.line))).collect(),
-    };
+    let whole = Origin::File(file.to_owned());
+    let properties: BTreeMap<String, (String, usize)> =
+        if bytes.trim_ascii_start().starts_with(b"{") {
+            match json::parse(bytes) {
+                Ok(properties) => properties,
+                Err(wrong) => {
+                    for (number, property, message) in wrong {
+                        let origin = number.map_or(whole.clone(), line);
+                        draft.error(&origin, &property, message);
+                    }
+                    return;
+                }
+            }
+        } else {
+            let (properties, malformed) = properties::parse(bytes);
+            for found in malformed {
+                draft.error(&line(found.line), "", found.message);
+            }
+            tell_replaced(draft, file, &properties);
+            let counts = properties::last(&properties);
+            counts.map(|one| (one.key.clone(), (one.value.clone(), one.line))).collect()
+        };
+    let text = |key: &str| properties.get(key).map_or("", |(value, _)| value.trim()).to_owned();
+    let required = ["connector.class", "name"].map(|key| (key, text(key)));
+    let name = text("name");
+    let origins = properties.iter().map(|(key, (_, at))| (key.clone(), line(*at))).collect();
+    let properties = properties.into_iter().map(|(key, (value, _))| (key, value)).collect();
+    let found = ConnectorFile { name, whole, properties, origins };
     let mut complete = true;
-    for required in ["connector.class", "name"] {
-        if text(required).is_empty() {
-            draft.error(&found.origin(required), required, "is missing");
+    for (key, value) in required {
+        if value.is_empty() {
+            draft.error(&found.origin(key), key, "is missing");
             complete = false;
         }
     }

@@ -52,10 +52,45 @@ fn what_every_file_needs_is_missed_where_it_should_stand() {
 }
 
 #[test]
-fn json_is_told_as_such() {
+fn a_file_in_json_has_its_properties_alone_or_with_a_name_beside_them() {
+    let alone =
+        "{\"name\": \"mqtt\",\n\"connector.class\": \"C\",\n\n\"tasks.max\": 2, \"a\": null}";
+    let body = "{\"name\": \"mqtt\", \"initial_state\": \"RUNNING\",\n\"config\": {\n\
+                \"connector.class\": \"C\",\n\"tasks.max\": \"2\"}}";
+    for text in [alone, body] {
+        let config = try_read(text, "").unwrap_or_else(|errors| panic!("{errors:?}"));
+        let [file] = &config.connector_files[..] else { panic!("one file") };
+        assert_eq!(file.name, "mqtt");
+        let properties = [("connector.class", "C"), ("name", "mqtt"), ("tasks.max", "2")];
+        let found: Vec<_> = file.properties.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(found, properties);
+        assert_eq!(file.origin("tasks.max").to_string(), "mqtt.properties:4");
+    }
+}
+
+#[test]
+fn what_is_wrong_in_json_is_told_with_its_line() {
     assert_eq!(
-        errors("\n{\"name\": \"a\", \"config\": {}}", ""),
-        "mqtt.properties:1: found JSON, expected properties, NAME=VALUE a line; REST takes JSON\n"
+        errors("{\"name\": \"a\",\n\"connector.class\": [1],\n\"x\": {}}", ""),
+        "mqtt.properties:2: connector.class: found an array, expected text\n\
+         mqtt.properties:3: x: found an object, expected text\n"
+    );
+    assert_eq!(
+        errors(
+            "{\"name\": \"a\",\n\"config\": {\n\"name\": \"b\"},\"initial_state\": \"PAUSED\"}",
+            ""
+        ),
+        "mqtt.properties:3: initial_state: found \"PAUSED\", expected RUNNING: a connector of a file \
+         runs\n\
+         mqtt.properties:3: name: found \"b\" in config, expected \"a\" as beside it\n"
+    );
+    assert_eq!(
+        errors("\n{\"name\": \"a\",\n}", ""),
+        "mqtt.properties:3: trailing comma at line 3 column 1\n"
+    );
+    assert_eq!(
+        errors("{\"config\": {}}", ""),
+        "mqtt.properties: connector.class: is missing\nmqtt.properties: name: is missing\n"
     );
 }
 

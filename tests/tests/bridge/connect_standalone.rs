@@ -74,6 +74,37 @@ fn a_guide_s_two_files_bring_messages_of_mosquitto_to_kafka() {
 }
 
 #[test]
+fn a_connector_s_file_may_be_json_and_its_mistakes_have_lines() {
+    let mosquitto = Mosquitto::start("");
+    let kafka = Kafka::shared();
+    kafka.create_topic("standalone-json", 1);
+    let properties = evokly(&mosquitto, "standalone-json");
+    let config: serde_json::Map<String, Value> = properties
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.into()))
+        .collect();
+    let body = json!({ "name": "mqtt", "config": config });
+    let setup = |text: &str| {
+        let setup = worker(kafka.bootstrap(), "").file("mqtt.json", text);
+        setup.argument("@DIR@/mqtt.json")
+    };
+    let body = serde_json::to_string_pretty(&body).expect("JSON");
+    let mut midge = setup(&body).start();
+    mosquitto.says("Sending SUBACK to mqtt-kafka", 1);
+    publish(&mosquitto, "Hello JSON!");
+    let records = kafka.eventually_records("standalone-json", "%s\n", 1);
+    assert_eq!(records, ["Hello JSON!"]);
+    ends(&mut midge);
+
+    let refusal = setup(&body.replace("\"60\"", "\"soon\"")).try_start().err().expect("a refusal");
+    assert_eq!(refusal.code, Some(3), "{}", refusal.all());
+    let line = body.lines().position(|line| line.contains("\"60\"")).expect("a line") + 1;
+    let place = format!("mqtt.json:{line}: Invalid value soon for configuration");
+    assert!(refusal.all().contains(&place), "{place} in {}", refusal.all());
+}
+
+#[test]
 fn a_sink_made_by_rest_delivers_to_mosquitto_and_goes_on_where_it_was() {
     let mosquitto = Mosquitto::start("");
     let kafka = Kafka::shared();
