@@ -16,6 +16,7 @@ pub struct Dial {
 }
 
 impl Dial {
+    /// A client of this id that will connect to `address`, with a clean session.
     pub fn new(address: SocketAddr, version: ProtocolVersion, client_id: &str) -> Dial {
         let connect = Connect {
             version,
