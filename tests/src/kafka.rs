@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command};
 use std::sync::OnceLock;
 
+use rustix::process::{Pid, Signal};
+
 use crate::ports::Port;
 use crate::process::{Output, keep, output, repository};
 use crate::{Authority, TokenServer, eventually};
@@ -123,6 +125,23 @@ impl Kafka {
     /// Ends it as `kill -9` does.
     pub fn kill(&self) {
         output(Command::new(script()).arg("kill").arg(&self.directory), "").success();
+    }
+
+    /// Has it do nothing, with all its connections open, until [`Kafka::go_on`].
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Has it go on after [`Kafka::freeze`].
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let file = self.directory.join("kafka.pid");
+        let pid = std::fs::read_to_string(file).expect("its process id").trim().parse();
+        let pid = Pid::from_raw(pid.expect("a number")).expect("a process id");
+        rustix::process::kill_process(pid, signal).expect("it runs");
     }
 
     /// Starts it again where it was.

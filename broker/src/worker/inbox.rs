@@ -83,10 +83,13 @@ impl Inbox {
         self.extend(std::iter::once(letter));
     }
 
-    /// Leaves several, in their order.
+    /// Leaves several, in their order. All of them are taken, also when nobody opens them any more:
+    /// who takes one batch after another from a list has to come to its end.
     pub(crate) fn extend(&self, letters: impl IntoIterator<Item = Letter>) {
         let mut lock = self.lock();
         if lock.closed {
+            drop(lock);
+            letters.into_iter().for_each(drop);
             return;
         }
         let was_empty = lock.waiting.is_empty();
@@ -127,5 +130,19 @@ impl Inbox {
     fn lock(&self) -> MutexGuard<'_, Letters> {
         // A panicking worker aborts the process; the list itself is whole at every moment.
         self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_inbox_takes_a_batch_to_its_end() {
+        let inbox = Inbox::default();
+        inbox.close();
+        let mut letters = vec![Letter::End, Letter::End].into_iter();
+        inbox.extend(letters.by_ref());
+        assert!(letters.next().is_none());
     }
 }

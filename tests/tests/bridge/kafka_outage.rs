@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use midge_codec::{Packet, ReasonCode};
-use midge_tests::{Client, Kafka, Outgoing, QOS1, message, until};
+use midge_tests::{Client, Kafka, Outgoing, QOS1, eventually, message, until};
+use rustix::process::Signal;
 
 use crate::bridged_to;
 
@@ -114,4 +115,37 @@ fn no_message_is_lost_and_order_is_kept_while_kafka_is_stopped_and_started() {
         // The producer is idempotent: neither gaps nor doubles nor one before its turn.
         assert!(numbers == expected, "{topic}: {} of {}", numbers.len(), expected.len());
     }
+}
+
+/// Nobody is there any more to hear of what Kafka takes at the last moment.
+#[test]
+fn a_stop_comes_to_its_end_though_kafka_answers_after_the_clients_are_gone() {
+    let kafka = Kafka::own();
+    kafka.create_topic("outage", 1);
+    let mut midge = bridged_to(
+        kafka.bootstrap(),
+        "[connectors.outage]\ntype = \"source\"\nmqtt_filters = \"outage/#\"\n\
+         kafka_topic = \"outage\"\n",
+    )
+    .start();
+    let mut client = midge.client("publisher");
+    assert_eq!(client.publish(message("outage/1", "taken").qos(QOS1)), ReasonCode::Success);
+    kafka.freeze();
+    for number in 0..10 {
+        client.send_publish(message("outage/1", number.to_string()).qos(QOS1));
+    }
+    client.ping();
+    midge.signal(Signal::TERM);
+    client.closed();
+    let threads = format!("/proc/{}/task", midge.pid().as_raw_nonzero());
+    eventually("nobody serves clients any more", || {
+        let threads = std::fs::read_dir(&threads).expect("its threads").flatten();
+        let names = threads.flat_map(|thread| std::fs::read_to_string(thread.path().join("comm")));
+        (!names.into_iter().any(|name| name.starts_with("worker-"))).then_some(())
+    });
+    kafka.go_on();
+    assert_eq!(midge.ended(), Some(0));
+    let records = kafka.records("outage", "%s\n");
+    assert_eq!(records[0], "taken");
+    assert_eq!(records[1..], (0..10).map(|number| number.to_string()).collect::<Vec<_>>());
 }
