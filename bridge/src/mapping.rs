@@ -61,6 +61,11 @@ impl Mapping {
         matches!(self, Mapping::Pipeline(piped) if piped.errors.has_failed())
     }
 
+    /// Whether a registry has answered what was asked for a record that waits.
+    pub(crate) fn has_answers(&self) -> bool {
+        matches!(self, Mapping::Pipeline(piped) if piped.questions.has_answers())
+    }
+
     /// Its name in trails.
     pub(crate) fn name(&self) -> &Text {
         self.rule().name()

@@ -95,6 +95,11 @@ impl Questions {
         Asked::Waits(why)
     }
 
+    /// Whether answers have come that nobody has taken yet.
+    pub(crate) fn has_answers(&self) -> bool {
+        !lock(&self.state).answers.is_empty()
+    }
+
     /// The answers that have come.
     pub(crate) fn answers(&self) -> Vec<Answered> {
         std::mem::take(&mut lock(&self.state).answers)

@@ -18,7 +18,8 @@ use crate::mapping::{Made, Mapping};
 use crate::source::Source;
 use crate::spool::Report;
 
-/// How long a lane rests that has asked a schema registry, if the answer does not come sooner.
+/// How long a lane rests that has asked a schema registry, if no answer comes sooner (which wakes its
+/// producer).
 const ASKED: Duration = Duration::from_millis(20);
 
 pub(super) struct Lane {
@@ -182,7 +183,8 @@ impl Lane {
     pub(super) fn is_resting(&mut self, now: Instant) -> bool {
         match self.rests {
             None => false,
-            Some(until) if now < until || self.in_flight > 0 => true,
+            Some(_) if self.in_flight > 0 => true,
+            Some(until) if now < until && !self.source.mapping.has_answers() => true,
             Some(_) => {
                 self.rests = None;
                 // What they stand for is taken again.
